@@ -6,7 +6,8 @@ namespace {
 // One list, so that both directions agree on the order.
 template <typename Counters, typename Visitor>
 void VisitCounts(Counters& c, Visitor&& visit) {
-  auto* const fields[] = {
+  using Field = decltype(&c.rss_bytes);
+  const Field fields[] = {
       &c.rss_bytes,       &c.rss_anon_bytes,       &c.rss_file_bytes,    &c.rss_shmem_bytes,
       &c.hwm_bytes,       &c.vm_size_bytes,        &c.vm_peak_bytes,     &c.swap_bytes,
       &c.pss_bytes,       &c.private_dirty_bytes,  &c.minor_faults,      &c.major_faults,
