@@ -125,6 +125,7 @@ int EngineMain(int argc, char** argv, std::string_view engine_name, const Engine
     if (!prepared) return refuse(prepared.error());
     plan = std::move(*prepared);
     RunPlan(plan, line->iterations, progress);
+    (*engine)->Finish();
     return 0;
   } catch (const std::exception& error) {
     const std::string ordinal =

@@ -22,6 +22,9 @@ class Engine {
   // anything runs. An action throws what the runtime throws (std::exception). It must
   // not outlive the engine.
   virtual Expected<std::function<void()>> Prepare(const Step& step) = 0;
+
+  // After the last step of the tear-down.
+  virtual void Finish() {}
 };
 
 using EngineFactory = std::function<Expected<std::unique_ptr<Engine>>(const EngineConfig&)>;
