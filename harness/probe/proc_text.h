@@ -41,13 +41,14 @@ class LineSplitter {
   // Takes `size` bytes written at space() and passes on every complete line.
   template <typename Enter>
   void Take(size_t size, Enter&& enter) {
-    size_t begin = 0;
     const size_t end = used_ + size;
-    for (size_t i = used_; i < end; ++i) {
-      if (buffer_[i] != '\n') continue;
-      if (!skipping_) enter(std::string_view(buffer_ + begin, i - begin));
+    const std::string_view filled(buffer_, end);
+    size_t begin = 0;
+    for (size_t newline = filled.find('\n', used_); newline != std::string_view::npos;
+         newline = filled.find('\n', begin)) {
+      if (!skipping_) enter(std::string_view(buffer_ + begin, newline - begin));
       skipping_ = false;
-      begin = i + 1;
+      begin = newline + 1;
     }
     used_ = end - begin;
     if (used_ == sizeof(buffer_)) {
