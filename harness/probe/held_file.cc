@@ -5,6 +5,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include <cstdint>
+
 namespace plimsoll {
 namespace {
 
@@ -72,6 +74,29 @@ ssize_t HeldFile::Read(void* buffer, size_t size, off_t offset) const {
 
 bool HeldFile::Write(const void* data, size_t size) const {
   return write(fd_, data, size) == static_cast<ssize_t>(size);
+}
+
+Count HeldFile::CountEntries() const {
+  struct Entry {  // linux_dirent64
+    uint64_t inode;
+    int64_t offset;
+    uint16_t size;
+    uint8_t type;
+    char name[];
+  };
+  if (lseek(fd_, 0, SEEK_SET) != 0) return std::nullopt;
+  alignas(Entry) char buffer[4096];
+  uint64_t entries = 0;
+  for (;;) {
+    const long filled = syscall(SYS_getdents64, fd_, buffer, sizeof(buffer));
+    if (filled < 0) return std::nullopt;
+    if (filled == 0) return entries;
+    for (long at = 0; at < filled;) {
+      const Entry* entry = reinterpret_cast<const Entry*>(buffer + at);
+      if (entry->name[0] != '.') ++entries;
+      at += entry->size;
+    }
+  }
 }
 
 }  // namespace plimsoll

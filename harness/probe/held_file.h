@@ -10,6 +10,7 @@
 #include <cstddef>
 
 #include "harness/probe/proc_text.h"
+#include "harness/sample.h"
 
 namespace plimsoll {
 
@@ -44,6 +45,9 @@ class HeldFile {
 
   // Writes at the current position. False when nothing, or not all, was written.
   bool Write(const void* data, size_t size) const;
+
+  // The names in this directory that do not start with a dot; absent when it is none.
+  Count CountEntries() const;
 
   // Reads the file from its start and passes each line on, without its newline.
   // False when the first read fails.

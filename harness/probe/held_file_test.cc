@@ -5,6 +5,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <cstdlib>
 #include <string>
 
 namespace plimsoll {
@@ -76,6 +77,28 @@ TEST(HeldFile, ReadsFromTheStartEachTime) {
     EXPECT_TRUE(first.starts_with("Name:")) << first;
     EXPECT_GT(lines, 20u);
   }
+}
+
+TEST(HeldFile, CountsTheEntriesOfADirectory) {
+  char path[] = "held_file_test_XXXXXX";
+  ASSERT_NE(mkdtemp(path), nullptr);
+  HeldFile directory;
+  ASSERT_TRUE(directory.Open(AT_FDCWD, path, O_RDONLY | O_DIRECTORY));
+  EXPECT_EQ(directory.CountEntries(), 0u);
+  // More than one buffer holds.
+  for (int i = 0; i < 500; ++i) {
+    const int file = openat(directory.fd(), std::to_string(i).c_str(), O_CREAT | O_WRONLY, 0600);
+    ASSERT_GE(file, 0);
+    close(file);
+  }
+  EXPECT_EQ(directory.CountEntries(), 500u);
+  for (int i = 0; i < 500; ++i) unlinkat(directory.fd(), std::to_string(i).c_str(), 0);
+  EXPECT_EQ(directory.CountEntries(), 0u);
+  rmdir(path);
+
+  HeldFile file;
+  ASSERT_TRUE(file.Open(AT_FDCWD, "/proc/self/status", O_RDONLY));
+  EXPECT_EQ(file.CountEntries(), std::nullopt);
 }
 
 TEST(HeldFile, MovingLeavesOneOwner) {

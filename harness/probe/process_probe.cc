@@ -6,7 +6,6 @@
 #include <malloc.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -41,30 +40,6 @@ bool IsGlibcMalloc(const void* malloc_entry) {
   const void* libc = ObjectOf(reinterpret_cast<const void*>(&gnu_get_libc_version));
   return libc != nullptr && mallinfo2 != nullptr && ObjectOf(malloc_entry) == libc &&
          ObjectOf(reinterpret_cast<const void*>(mallinfo2)) == libc;
-}
-
-// The names in an open directory, or absent.
-Count CountEntries(int directory) {
-  struct Entry {  // linux_dirent64
-    uint64_t inode;
-    int64_t offset;
-    uint16_t size;
-    uint8_t type;
-    char name[];
-  };
-  if (lseek(directory, 0, SEEK_SET) != 0) return std::nullopt;
-  alignas(Entry) char buffer[4096];
-  uint64_t entries = 0;
-  for (;;) {
-    const long filled = syscall(SYS_getdents64, directory, buffer, sizeof(buffer));
-    if (filled < 0) return std::nullopt;
-    if (filled == 0) return entries;
-    for (long at = 0; at < filled;) {
-      const Entry* entry = reinterpret_cast<const Entry*>(buffer + at);
-      if (entry->name[0] != '.') ++entries;
-      at += entry->size;
-    }
-  }
 }
 
 }  // namespace
@@ -117,7 +92,6 @@ void ProcessProbe::Open() {
 ProcessCounters ProcessProbe::Sample(SampleLevel level) {
   const KeepErrno keep;
   ProcessCounters counters;
-  if (pid_ == 0) return counters;
   // /proc/self names whoever opened it: after fork these files would tell of the parent.
   // A program that closed every descriptor it found closed ours.
   if (self_ && (getpid() != pid_ || !status_.Intact())) {
@@ -177,7 +151,7 @@ void ProcessProbe::SampleDescriptors(ProcessCounters& counters) {
   if (!descriptors_.Intact() || fstat(descriptors_.fd(), &directory) != 0) return;
   // Since Linux 6.2 the size of this directory is the count; before, it is 0.
   counters.descriptors = directory.st_size > 0 ? Count(static_cast<uint64_t>(directory.st_size))
-                                               : CountEntries(descriptors_.fd());
+                                               : descriptors_.CountEntries();
   if (self_ && counters.descriptors) *counters.descriptors -= static_cast<uint64_t>(held());
 }
 

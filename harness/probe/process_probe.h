@@ -69,7 +69,7 @@ class ProcessProbe {
   void SampleMalloc(ProcessCounters& counters);
 
   ProbeOptions options_;
-  pid_t pid_ = 0;      // whose files are held; 0: nobody's
+  pid_t pid_ = 0;      // whose files are held
   bool self_ = false;  // the calling process
   bool hwm_was_reset_ = false;
   bool malloc_is_glibc_ = false;
