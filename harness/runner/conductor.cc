@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "harness/ledger/stacks.h"
-#include "harness/runner/evidence.h"
 
 namespace plimsoll {
 namespace {
@@ -193,7 +192,6 @@ void Conductor::Report(CaseResult& result) const {
   result.reason = judgement_->reason;
   result.growth = judgement_->growth;
   result.sites = judgement_->findings;
-  result.diagnosis = DiagnosisOf(rule_, samples_, snapshots_, *retention_);
   if (result.sites.empty()) return;
   Symbolizer symbolizer(modules_);
   for (SiteFinding& finding : result.sites) {
