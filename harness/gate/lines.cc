@@ -175,6 +175,25 @@ std::vector<LineResult> Hold(const CaseResult& result, const std::vector<Line>& 
   return results;
 }
 
+void HoldLines(CaseResult& result, const std::vector<Line>& lines) {
+  std::string broken;
+  for (const LineResult& line : Hold(result, lines)) {
+    result.lines.push_back(line);
+    if (line.holds) continue;
+    if (!broken.empty()) broken += ", ";
+    broken += line.metric + " ";
+    broken += line.value ? FormatMetric(line.metric, *line.value) : "was not measured,";
+    broken += " against its line of " + FormatMetric(line.metric, line.limit);
+  }
+  if (broken.empty() || result.skipped) return;
+  if (result.verdict == Verdict::kLeak || result.verdict == Verdict::kError) {
+    result.reason += "; " + broken;
+    return;
+  }
+  result.reason = broken + "; otherwise " + VerdictName(result.verdict) + ": " + result.reason;
+  result.verdict = Verdict::kOver;
+}
+
 std::string FormatMetric(std::string_view metric, double value) {
   const Unit unit = UnitOf(metric);
   std::string text;

@@ -49,6 +49,10 @@ std::optional<double> MetricValue(const CaseResult& result, std::string_view met
 // not hold, and its LineResult has no value.
 std::vector<LineResult> Hold(const CaseResult& result, const std::vector<Line>& lines);
 
+// Adds Hold's results to the case. A line that does not hold turns CLEAN, GROWING and
+// INCONCLUSIVE into OVER and says which; LEAK and ERROR stay, with the line in the reason.
+void HoldLines(CaseResult& result, const std::vector<Line>& lines);
+
 // A value of the metric as people read it: "450 MiB", "64 B/iter", "12/iter", "3".
 std::string FormatMetric(std::string_view metric, double value);
 

@@ -145,5 +145,31 @@ TEST(FormatMetric, ShowsTheUnit) {
   EXPECT_EQ(FormatMetric("descriptors_gained", -2), "-2");
 }
 
+TEST(HoldLines, ABrokenLineTurnsCleanIntoOverAndNeverHidesALeak) {
+  CaseResult result;
+  result.verdict = Verdict::kClean;
+  result.reason = "nothing survives";
+  result.peak.rss_bytes = 500_MiB;
+  CaseResult leak = result;
+  leak.verdict = Verdict::kLeak;
+  leak.reason = "64 B per iteration";
+  const std::vector<Line> low = {{"peak_rss_bytes", static_cast<double>(450_MiB), "test"}};
+  const std::vector<Line> high = {{"peak_rss_bytes", static_cast<double>(550_MiB), "test"}};
+
+  CaseResult held = result;
+  HoldLines(held, high);
+  EXPECT_EQ(held.verdict, Verdict::kClean);
+  ASSERT_EQ(held.lines.size(), 1u);
+  EXPECT_TRUE(held.lines[0].holds);
+
+  HoldLines(result, low);
+  EXPECT_EQ(result.verdict, Verdict::kOver);
+  EXPECT_EQ(result.reason,
+            "peak_rss_bytes 500 MiB against its line of 450 MiB; otherwise CLEAN: nothing survives");
+  HoldLines(leak, low);
+  EXPECT_EQ(leak.verdict, Verdict::kLeak);
+  EXPECT_EQ(leak.reason, "64 B per iteration; peak_rss_bytes 500 MiB against its line of 450 MiB");
+}
+
 }  // namespace
 }  // namespace plimsoll

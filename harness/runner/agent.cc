@@ -12,6 +12,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
+#include <type_traits>
 
 #include "harness/ledger/ledger.h"
 #include "harness/probe/process_probe.h"
@@ -94,22 +95,32 @@ void Put(MessageType type, const void* payload, size_t size, const void* more = 
   agent.buffered += sizeof(header) + size + more_size;
 }
 
-// Returns what was freed but kept to the kernel, by whichever malloc is in charge.
+// How the malloc in charge is told to return what was freed but kept to the kernel.
+struct FreeMemoryCalls {
+  int (*jemalloc)(const char*, void*, size_t*, void*, size_t) = nullptr;  // mallctl
+  void (*tcmalloc)() = nullptr;
+  void (*mimalloc)(bool) = nullptr;
+};
+FreeMemoryCalls free_memory;
+
+// Once: dlsym allocates when a name is not there.
+void FindFreeMemoryCalls() {
+  const auto find = [](auto& function, const char* name) {
+    function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(RTLD_DEFAULT, name));
+  };
+  find(free_memory.jemalloc, "mallctl");
+  find(free_memory.tcmalloc, "MallocExtension_ReleaseFreeMemory");
+  find(free_memory.mimalloc, "mi_collect");
+}
+
 void ReturnFreeMemory() {
-  using Purge = int (*)(const char*, void*, size_t*, void*, size_t);
-  using Release = void (*)();
-  using Collect = void (*)(bool);
-  static const auto jemalloc = reinterpret_cast<Purge>(dlsym(RTLD_DEFAULT, "mallctl"));
-  static const auto tcmalloc =
-      reinterpret_cast<Release>(dlsym(RTLD_DEFAULT, "MallocExtension_ReleaseFreeMemory"));
-  static const auto mimalloc = reinterpret_cast<Collect>(dlsym(RTLD_DEFAULT, "mi_collect"));
-  if (jemalloc != nullptr) {
-    // 4096 is MALLCTL_ARENAS_ALL.
-    jemalloc("arena.4096.purge", nullptr, nullptr, nullptr, 0);
-  } else if (tcmalloc != nullptr) {
-    tcmalloc();
-  } else if (mimalloc != nullptr) {
-    mimalloc(true);
+  if (free_memory.jemalloc != nullptr) {
+    // 4096 is jemalloc's MALLCTL_ARENAS_ALL.
+    free_memory.jemalloc("arena.4096.purge", nullptr, nullptr, nullptr, 0);
+  } else if (free_memory.tcmalloc != nullptr) {
+    free_memory.tcmalloc();
+  } else if (free_memory.mimalloc != nullptr) {
+    free_memory.mimalloc(true);
   } else {
     malloc_trim(0);
   }
@@ -227,6 +238,7 @@ void ServeCommands() {
 
 void Greet() {
   agent.greeted = true;
+  FindFreeMemoryCalls();
   ProbeOptions options;
   options.malloc_entry = dlsym(RTLD_NEXT, "malloc");
   probe = ProcessProbe::ForSelf(options);
@@ -304,9 +316,9 @@ __attribute__((visibility("default"))) int plimsoll_agent_iteration_end(void) {
   if (!agent.connected) return 0;
   const ledger::Suppress suppress;
   if (agent.enough) return 0;
-  if (agent.trim) ReturnFreeMemory();
   if (!agent.greeted) Greet();
   if (!agent.connected) return 0;
+  if (agent.trim) ReturnFreeMemory();
   ++agent.iteration;
   const bool look = agent.iteration == agent.plan.next_look;
   // Everything once at the first mark and at each look; the cheap part in between.

@@ -4,7 +4,6 @@
 #include <cstring>
 #include <utility>
 
-#include "harness/ledger/stacks.h"
 
 namespace plimsoll {
 namespace {
@@ -193,9 +192,10 @@ void Conductor::Report(CaseResult& result) const {
   result.growth = judgement_->growth;
   result.sites = judgement_->findings;
   if (result.sites.empty()) return;
-  Symbolizer symbolizer(modules_);
   for (SiteFinding& finding : result.sites) {
-    if (const SiteFrames* frames = BestFrames(finding)) finding.stack = symbolizer.Stack(*frames);
+    if (const SiteFrames* frames = BestFrames(finding)) {
+      for (uint64_t a : frames->addresses) finding.stack.push_back(std::to_string(a));
+    }
   }
 }
 
