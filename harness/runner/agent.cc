@@ -40,11 +40,12 @@ struct Agent {
   uint32_t base_epoch = 0;
   wire::ContinueMessage plan = {};
   size_t buffered = 0;
-  alignas(8) char buffer[kBufferBytes];
 };
 
-Agent agent;
-ProcessProbe probe;
+// The constructor below may run before this file's dynamic initialisation would.
+constinit Agent agent;
+constinit ProcessProbe probe;
+alignas(8) char buffer[kBufferBytes];
 
 // Raw system calls: the interposed write would look for marks, and a cancelled
 // thread must not stop in the middle of a message.
@@ -79,7 +80,7 @@ bool ReadAll(void* data, size_t size) {
 
 void Flush() {
   if (agent.buffered == 0) return;
-  if (!WriteAll(agent.buffer, agent.buffered)) agent.connected = false;
+  if (!WriteAll(buffer, agent.buffered)) agent.connected = false;
   agent.buffered = 0;
 }
 
@@ -88,7 +89,7 @@ void Put(MessageType type, const void* payload, size_t size, const void* more = 
   const wire::MessageHeader header = {static_cast<uint32_t>(type),
                                       static_cast<uint32_t>(size + more_size)};
   if (agent.buffered + sizeof(header) + size + more_size > kBufferBytes) Flush();
-  char* to = agent.buffer + agent.buffered;
+  char* to = buffer + agent.buffered;
   std::memcpy(to, &header, sizeof(header));
   std::memcpy(to + sizeof(header), payload, size);
   if (more_size > 0) std::memcpy(to + sizeof(header) + size, more, more_size);
