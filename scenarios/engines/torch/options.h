@@ -4,6 +4,7 @@
 // The knobs of a libtorch training case, checked. Plain data.
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -45,6 +46,12 @@ struct TorchOptions {
   uint64_t prefetch_bytes = 0;  // no batch is begun while as many are held; 0: no bound
   uint64_t seed = 1;
   bool print_loss = false;      // the last loss at the end, 17 digits
+
+  // Only with the allocator planner_arena; absent: as its environment variables say.
+  std::optional<int64_t> arena_start_step;    // steps before the first recorded one
+  std::optional<int64_t> arena_stable_steps;  // unchanged steps that end the recording
+  std::optional<int64_t> arena_max_steps;     // most steps to record
+  bool arena_background = false;              // plan on a thread of its own
 };
 
 // From `model` (resnet50, resnet_small, mlp or transformer) and the knobs of the same

@@ -6,9 +6,11 @@
 
 #include <memory>
 #include <memory_resource>
+#include <string>
 
 #include "base/error.h"
 #include "scenarios/engines/config.h"
+#include "scenarios/engines/torch/options.h"
 
 namespace plimsoll {
 
@@ -22,10 +24,14 @@ class TensorAllocator {
   // Around each training step; everything that the step makes and drops lies between.
   virtual void BeginStep() {}
   virtual void EndStep() {}
+
+  // One line of statistics for a person; empty: nothing to say.
+  virtual std::string Report() const { return ""; }
 };
 
-// By the case's `allocator`: system.
-Expected<std::unique_ptr<TensorAllocator>> MakeTensorAllocator(const EngineConfig& config);
+// By the case's `allocator`: system or planner_arena.
+Expected<std::unique_ptr<TensorAllocator>> MakeTensorAllocator(const EngineConfig& config,
+                                                               const TorchOptions& options);
 
 }  // namespace plimsoll
 

@@ -29,6 +29,7 @@ class TorchEngine : public Engine {
  public:
   TorchEngine(const TorchOptions& options, TensorAllocator* allocator)
       : trainer_(options, allocator),
+        allocator_(allocator),
         print_loss_(options.print_loss),
         checkpoint_(CheckpointPath()) {}
 
@@ -58,11 +59,16 @@ class TorchEngine : public Engine {
   }
 
   void Finish() override {
-    if (print_loss_) std::printf("loss %.17g\n", trainer_.last_loss());
+    if (!print_loss_) return;
+    std::printf("loss %.17g\n", trainer_.last_loss());
+    if (const std::string report = allocator_->Report(); !report.empty()) {
+      std::printf("%s\n", report.c_str());
+    }
   }
 
  private:
   Trainer trainer_;
+  TensorAllocator* allocator_;
   bool print_loss_;
   std::string checkpoint_;
 };
@@ -72,7 +78,7 @@ class TorchEngine : public Engine {
 Expected<std::unique_ptr<Engine>> MakeTorchEngine(const EngineConfig& config) {
   const Expected<TorchOptions> options = ParseTorchOptions(config);
   if (!options) return tl::unexpected(options.error());
-  auto allocator = MakeTensorAllocator(config);
+  auto allocator = MakeTensorAllocator(config, *options);
   if (!allocator) return tl::unexpected(allocator.error());
   // Never destroyed: libtorch's statics may hold tensors until the process exits.
   static TensorAllocator* installed = nullptr;

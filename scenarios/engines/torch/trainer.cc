@@ -76,6 +76,7 @@ double CheckedLoss(const torch::Tensor& loss) {
 
 struct Trainer::State {
   std::shared_ptr<Classifier> model;
+  std::vector<torch::Tensor> parameters;
   std::unique_ptr<torch::optim::Optimizer> optimizer;
   std::unique_ptr<BatchSource> source;
   std::unique_ptr<PrefetchQueue<Batch>> queue;  // last: its thread uses the source
@@ -95,7 +96,8 @@ void Trainer::Build() {
   auto state = std::make_unique<State>();
   state->model = MakeClassifier(options_);
   state->model->train();
-  state->optimizer = MakeOptimizer(options_, state->model->parameters());
+  state->parameters = state->model->parameters();
+  state->optimizer = MakeOptimizer(options_, state->parameters);
   state->source = std::make_unique<BatchSource>(options_, state->model);
   if (options_.prefetch > 0) {
     state->queue = std::make_unique<PrefetchQueue<Batch>>(
@@ -113,7 +115,7 @@ void Trainer::Train() {
   allocator_->BeginStep();
   {
     const Batch batch = state_->Take();
-    for (torch::Tensor& parameter : state_->optimizer->parameters()) {
+    for (torch::Tensor& parameter : state_->parameters) {
       if (options_.gradients_to_none) {
         parameter.mutable_grad().reset();
       } else if (parameter.grad().defined()) {
