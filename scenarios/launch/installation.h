@@ -1,7 +1,7 @@
-#ifndef TOOLS_INSTALLATION_H_
-#define TOOLS_INSTALLATION_H_
+#ifndef SCENARIOS_LAUNCH_INSTALLATION_H_
+#define SCENARIOS_LAUNCH_INSTALLATION_H_
 
-// Where the files that belong to the plimsoll command stand: engines and the shared
+// Where the files that a case needs stand: engines and the shared
 // object to preload, found through Bazel's runfiles beside the binary. Thread-safe.
 
 #include <string>
@@ -24,4 +24,4 @@ Expected<std::string> LedgerLibrary();
 
 }  // namespace plimsoll
 
-#endif  // TOOLS_INSTALLATION_H_
+#endif  // SCENARIOS_LAUNCH_INSTALLATION_H_

@@ -1,4 +1,4 @@
-#include "tools/installation.h"
+#include "scenarios/launch/installation.h"
 
 #include <climits>
 #include <cstdlib>
@@ -27,7 +27,7 @@ Expected<std::string> InstalledFile(std::string_view workspace_path) {
     tried = path;
   }
   return Fail(std::string(workspace_path) + ": not found beside " + binary + " (tried " + tried +
-              "): was //tools:plimsoll built by bazel?");
+              "): is it among the data of this binary?");
 }
 
 Expected<std::string> EngineBinary(std::string_view engine) {
