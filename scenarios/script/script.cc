@@ -61,7 +61,7 @@ Expected<std::vector<Line>> ReadLines(const Document& document) {
   for (const auto& [key, value] : found->items()) {
     auto line = ParseLine(key, Shown(value), "script");
     if (!line) {
-      return Fail(document.Where(Pointer("/lines") / key) + ": lines." + line.error().message);
+      return Fail(document.Where(Pointer("/lines") / key) + ": " + line.error().message);
     }
     lines.push_back(std::move(*line));
   }
