@@ -120,6 +120,7 @@ std::string AllowedBy(const json& part) {
     return names.size() == 1 ? names[0] : "one of " + Join(names);
   }
   if (!part.contains("type")) return "";
+  if (part["type"] == "object") return "a mapping of names to values";
   if (part["type"] == "boolean") return "true or false";
   if (part["type"] == "integer" || part["type"] == "number") {
     std::string text = part["type"] == "integer" ? "an integer" : "a number";

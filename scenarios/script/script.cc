@@ -61,7 +61,7 @@ Expected<std::vector<Line>> ReadLines(const Document& document) {
   for (const auto& [key, value] : found->items()) {
     auto line = ParseLine(key, Shown(value), "script");
     if (!line) {
-      return Fail(document.Where(Pointer("/lines") / key) + ": lines." + line.error().message);
+      return Fail(document.Where(Pointer("/lines") / key) + ": " + line.error().message);
     }
     lines.push_back(std::move(*line));
   }
@@ -127,6 +127,7 @@ Status ExpandOne(const Variant& variant, std::set<std::string>& names,
   common.script = document.Where(Pointer("/scenario"));
   common.warmup = value.value("warmup", common.warmup);
   common.iterations = value.value("iterations", common.iterations);
+  common.early_stop = value.value("early_stop", common.early_stop);
   common.timeout_seconds = value.value("timeout", common.timeout_seconds);
   auto lines = ReadLines(document);
   if (!lines) return tl::unexpected(lines.error());

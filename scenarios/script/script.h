@@ -44,6 +44,7 @@ struct ScriptCase {
   std::vector<BoundedBy> bounded_by;
   uint32_t warmup = 8;         // iterations before the first measured one
   uint32_t iterations = 2048;  // most to measure
+  bool early_stop = true;      // false: run them all, whatever an earlier look says
   double timeout_seconds = 600;
   std::string script;  // "PATH:LINE" of the scenario
 
