@@ -27,6 +27,8 @@ class SyntheticLedger {
     uint64_t bytes = 0;
   };
 
+  // Added to the site numbers of Allocate from now on: a program of many programs.
+  void SetSiteBase(uint32_t base) { site_base_ = base; }
   // The epoch that new blocks are born in.
   void SetEpoch(uint32_t epoch) { epoch_ = epoch; }
   Block Allocate(uint32_t site, uint64_t bytes, ResourceKind kind = ResourceKind::kHeap);
@@ -46,6 +48,7 @@ class SyntheticLedger {
     std::map<uint32_t, HeldCount> epochs;
   };
   uint32_t epoch_ = 0;
+  uint32_t site_base_ = 0;
   std::map<std::pair<ResourceKind, uint32_t>, Site> sites_;
 };
 
@@ -60,6 +63,7 @@ struct Pattern {
   double rate = 0;  // leaking: share of the iterations that leak, 0 when it has none
   // A fresh program; it may draw its own parameters.
   std::function<Iteration(Random& random)> start;
+  uint32_t input_cycle = 0;  // to be declared to the rule
 };
 
 // The patterns of the survivor rule's operating characteristics.
