@@ -1,16 +1,17 @@
-#ifndef SCENARIOS_ENGINES_TORCH_TENSOR_ALLOCATOR_H_
-#define SCENARIOS_ENGINES_TORCH_TENSOR_ALLOCATOR_H_
+#ifndef SCENARIOS_ENGINES_TENSOR_ALLOCATOR_H_
+#define SCENARIOS_ENGINES_TENSOR_ALLOCATOR_H_
 
-// Where the tensors of a case live: libtorch's own allocator, or one of ours behind it.
-// Steps begin and end on one thread; the resource is as thread-safe as it says.
+// Where the tensors of a case live: the engine's own allocator, or one of ours behind
+// it. Steps begin and end on one thread; the resource is as thread-safe as it says.
 
+#include <cstdint>
 #include <memory>
 #include <memory_resource>
+#include <optional>
 #include <string>
 
 #include "base/error.h"
 #include "scenarios/engines/config.h"
-#include "scenarios/engines/torch/options.h"
 
 namespace plimsoll {
 
@@ -18,10 +19,10 @@ class TensorAllocator {
  public:
   virtual ~TensorAllocator() = default;
 
-  // Null: libtorch keeps its own.
+  // Null: the engine keeps its own.
   virtual std::pmr::memory_resource* resource() { return nullptr; }
 
-  // Around each training step; everything that the step makes and drops lies between.
+  // Around each step; what the step makes and drops lies between.
   virtual void BeginStep() {}
   virtual void EndStep() {}
 
@@ -29,10 +30,20 @@ class TensorAllocator {
   virtual std::string Report() const { return ""; }
 };
 
+// Knobs of the planner arena, used with that allocator only; absent: as its environment
+// variables say.
+struct ArenaOptions {
+  std::optional<int64_t> start_step;    // arena_start_step: steps before the first recorded
+  std::optional<int64_t> stable_steps;  // arena_stable_steps: unchanged ones end recording
+  std::optional<int64_t> max_steps;     // arena_max_steps: most steps to record
+  bool background = false;              // arena_background: plan on a thread of its own
+};
+ArenaOptions ReadArenaOptions(FieldReader& knobs);
+
 // By the case's `allocator`: system or planner_arena.
 Expected<std::unique_ptr<TensorAllocator>> MakeTensorAllocator(const EngineConfig& config,
-                                                               const TorchOptions& options);
+                                                               const ArenaOptions& arena);
 
 }  // namespace plimsoll
 
-#endif  // SCENARIOS_ENGINES_TORCH_TENSOR_ALLOCATOR_H_
+#endif  // SCENARIOS_ENGINES_TENSOR_ALLOCATOR_H_

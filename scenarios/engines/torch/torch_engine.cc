@@ -9,7 +9,7 @@
 #include <utility>
 
 #include "scenarios/engines/torch/options.h"
-#include "scenarios/engines/torch/tensor_allocator.h"
+#include "scenarios/engines/tensor_allocator.h"
 #include "scenarios/engines/torch/trainer.h"
 
 namespace plimsoll {
@@ -78,7 +78,7 @@ class TorchEngine : public Engine {
 Expected<std::unique_ptr<Engine>> MakeTorchEngine(const EngineConfig& config) {
   const Expected<TorchOptions> options = ParseTorchOptions(config);
   if (!options) return tl::unexpected(options.error());
-  auto allocator = MakeTensorAllocator(config, *options);
+  auto allocator = MakeTensorAllocator(config, options->arena);
   if (!allocator) return tl::unexpected(allocator.error());
   // Never destroyed: libtorch's statics may hold tensors until the process exits.
   static TensorAllocator* installed = nullptr;

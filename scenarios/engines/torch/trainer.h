@@ -9,7 +9,7 @@
 #include <string>
 
 #include "scenarios/engines/torch/options.h"
-#include "scenarios/engines/torch/tensor_allocator.h"
+#include "scenarios/engines/tensor_allocator.h"
 
 namespace plimsoll {
 
