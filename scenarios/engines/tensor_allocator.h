@@ -22,7 +22,7 @@ class TensorAllocator {
   // Null: the engine keeps its own.
   virtual std::pmr::memory_resource* resource() { return nullptr; }
 
-  // Around each step; what the step makes and drops lies between.
+  // Around each iteration: to the arena, one step.
   virtual void BeginStep() {}
   virtual void EndStep() {}
 

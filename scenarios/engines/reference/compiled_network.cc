@@ -20,8 +20,7 @@ CompiledNetwork::CompiledNetwork(const MiniOptions& options, std::pmr::memory_re
   PlanScratch();
 }
 
-CompiledNetwork::PackedLayer CompiledNetwork::Pack(int64_t in, int64_t out,
-                                                   uint64_t stream) const {
+CompiledNetwork::PackedLayer CompiledNetwork::Pack(int64_t in, int64_t out, uint64_t stream) const {
   // As a model file would hold them, row by row; dropped once packed.
   std::pmr::vector<float> rows(static_cast<size_t>(in * out), resource_);
   FillUniform(options_.seed, stream, std::sqrt(6.0f / static_cast<float>(in)), rows);

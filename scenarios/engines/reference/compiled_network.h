@@ -33,7 +33,7 @@ class CompiledNetwork {
     int64_t out;
     std::pmr::vector<float> panels;
     std::pmr::vector<float> bias;
-    size_t input_at;   // offsets into the scratch block, in floats
+    size_t input_at;  // offsets into the scratch block, in floats
     size_t output_at;
   };
 

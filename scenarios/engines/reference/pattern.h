@@ -24,8 +24,8 @@ class PatternRun {
 };
 
 struct Pattern {
-  std::string_view name;     // "map_growth"
-  bool innocent = false;     // must never be called a leak
+  std::string_view name;  // "map_growth"
+  bool innocent = false;  // must never be called a leak
   ResourceKind kind = ResourceKind::kHeap;
   // The long-run mean of what is kept, the thing itself without what the library adds;
   // 0 for innocent patterns and for kinds that hold no bytes of their own.

@@ -64,12 +64,23 @@ class ReferenceEngine : public Engine {
     if (step.name == "compile") return Run([this] { compiled_.emplace(options_, resource()); });
     if (step.name == "build") return Run([this] { trained_.emplace(options_, resource()); });
     if (step.name == "release") return Run([this] { Release(); });
-    if (step.name == "infer") return Run([this, count] { Repeat(count, [this] { Infer(); }); });
-    if (step.name == "train") return Run([this, count] { Repeat(count, [this] { Train(); }); });
+    if (step.name == "infer") {
+      return Run([this, count] {
+        for (int64_t i = 0; i < count; ++i) Infer();
+      });
+    }
+    if (step.name == "train") {
+      return Run([this, count] {
+        for (int64_t i = 0; i < count; ++i) Train();
+      });
+    }
     return BadValue(step.where, "", step.name,
                     "expected one of compile, infer, build, train, release, ballast, leak, "
                     "pattern");
   }
+
+  void BeginIteration() override { allocator_->BeginStep(); }
+  void EndIteration() override { allocator_->EndStep(); }
 
   void Finish() override {
     if (!print_loss_) return;
@@ -115,15 +126,6 @@ class ReferenceEngine : public Engine {
   std::pmr::memory_resource* resource() {
     std::pmr::memory_resource* const resource = allocator_->resource();
     return resource != nullptr ? resource : std::pmr::new_delete_resource();
-  }
-
-  template <typename Work>
-  void Repeat(int64_t count, Work work) {
-    for (int64_t i = 0; i < count; ++i) {
-      allocator_->BeginStep();
-      work();
-      allocator_->EndStep();
-    }
   }
 
   void Infer() {

@@ -6,8 +6,7 @@
 
 namespace plimsoll {
 
-TrainableNetwork::TrainableNetwork(const MiniOptions& options,
-                                   std::pmr::memory_resource* resource)
+TrainableNetwork::TrainableNetwork(const MiniOptions& options, std::pmr::memory_resource* resource)
     : options_(options),
       resource_(resource),
       input_(Allocate(options.features)),

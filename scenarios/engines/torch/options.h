@@ -45,7 +45,7 @@ struct TorchOptions {
   int64_t prefetch = 0;         // batches prepared ahead by a thread of its own; 0: none
   uint64_t prefetch_bytes = 0;  // no batch is begun while as many are held; 0: no bound
   uint64_t seed = 1;
-  bool print_loss = false;      // the last loss at the end, 17 digits
+  bool print_loss = false;  // the last loss at the end, 17 digits
 
   ArenaOptions arena;
 };

@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
-#include "scenarios/engines/torch/options.h"
 #include "scenarios/engines/tensor_allocator.h"
+#include "scenarios/engines/torch/options.h"
 #include "scenarios/engines/torch/trainer.h"
 
 namespace plimsoll {
@@ -28,7 +28,7 @@ std::string CheckpointPath() {
 class TorchEngine : public Engine {
  public:
   TorchEngine(const TorchOptions& options, TensorAllocator* allocator)
-      : trainer_(options, allocator),
+      : trainer_(options, allocator->resource()),
         allocator_(allocator),
         print_loss_(options.print_loss),
         checkpoint_(CheckpointPath()) {}
@@ -57,6 +57,9 @@ class TorchEngine : public Engine {
     return BadValue(step.where, "", step.name,
                     "expected one of build, train, evaluate, save, load, release");
   }
+
+  void BeginIteration() override { allocator_->BeginStep(); }
+  void EndIteration() override { allocator_->EndStep(); }
 
   void Finish() override {
     if (!print_loss_) return;
