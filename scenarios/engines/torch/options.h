@@ -47,7 +47,7 @@ struct TorchOptions {
   uint64_t seed = 1;
   bool print_loss = false;  // the last loss at the end, 17 digits
 
-  ArenaOptions arena;
+  ArenaOptions arena = {};
 };
 
 // From `model` (resnet50, resnet_small, mlp or transformer) and the knobs of the same
