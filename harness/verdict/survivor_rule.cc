@@ -164,7 +164,11 @@ void MeasureRate(const View& view, uint32_t from, uint32_t end, SiteOutcome& out
 // The two tests, once their common conditions hold.
 void Test(const View& view, const std::vector<uint32_t>& positions,
           const std::optional<Period>& period, SiteOutcome& outcome) {
-  if (outcome.still_held < kLeastStillHeld) return;
+  const uint32_t half = outcome.judged / 2;
+  if (outcome.still_held < kLeastStillHeld || outcome.second_half == 0 ||
+      Stopped(positions, outcome.judged, half)) {
+    return;
+  }
   const Replacement replacement = CountReplacement(view, outcome.gap);
   if (replacement.died * 2 > replacement.stayed) return;
   const uint32_t discount = 2 * outcome.dying;
@@ -173,7 +177,6 @@ void Test(const View& view, const std::vector<uint32_t>& positions,
         std::min(1.0, std::exp2(period->search_bits + discount - period->slots) / kPeriodShare);
   }
   outcome.p_value = outcome.period_p_value;
-  const uint32_t half = outcome.judged / 2;
   const uint32_t second = outcome.second_half - std::min(outcome.second_half, discount);
   if (outcome.first_half + second >= kLeastEpochs && !outcome.slowing &&
       Persists(positions, outcome.judged, half)) {

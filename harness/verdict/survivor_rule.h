@@ -25,9 +25,10 @@
 //    search for k and phase is paid for as FindPeriod says.
 // Either needs confirmation: at least eight epochs whose survivors were seen at the reference
 // snapshot, about half-way, are still held, so a ring or sawtooth of recent epochs is none;
-// and fewer old blocks died since then than half of the new that stayed. Where blocks die
-// old, the gap is doubled until the dying epochs are at most a twentieth of the counting ones;
-// twice their number is taken off X2, and off n.
+// fewer old blocks died since then than half of the new that stayed; and there is no silence
+// at the end that would be a 1 in 1,000 chance, as when a structure has just filled up. Where
+// blocks die old, the gap is doubled until the dying epochs are at most a twentieth of the counting
+// ones; twice their number is taken off X2, and off n.
 //
 // What no rule can tell from a leak: a structure that fills by a block in nearly every
 // iteration and is not full after first_look of them (operating_characteristics prints how
