@@ -56,49 +56,6 @@ TEST(Heap, ReallocReplaces) {
   EXPECT_EQ(OnHeap([&] { free(block); }), Change(-33, -1));
 }
 
-TEST(Heap, FailedReallocKeepsTheBlock) {
-  void* block = Escaped(malloc(64));
-  // Volatile: the compiler knows that no object can be this large.
-  volatile size_t too_much = SIZE_MAX / 2;
-  EXPECT_EQ(OnHeap([&] { EXPECT_EQ(realloc(Escaped(block), too_much), nullptr); }), Change(0, 0));
-  EXPECT_EQ(OnHeap([&] { free(block); }), Change(-64, -1));
-}
-
-TEST(Heap, FailedAllocationsLeaveNothing) {
-  volatile size_t half = SIZE_MAX / 2;
-  EXPECT_EQ(OnHeap([&] { EXPECT_EQ(Escaped(malloc(half)), nullptr); }), Change(0, 0));
-  EXPECT_EQ(OnHeap([&] { EXPECT_EQ(Escaped(calloc(half, 3)), nullptr); }), Change(0, 0));
-  EXPECT_EQ(OnHeap([&] { EXPECT_EQ(Escaped(reallocarray(nullptr, half, 3)), nullptr); }),
-            Change(0, 0));
-  EXPECT_EQ(OnHeap([&] { EXPECT_EQ(Escaped(new (std::nothrow) char[half]), nullptr); }),
-            Change(0, 0));
-}
-
-TEST(Heap, NewThrowsBadAlloc) {
-  volatile size_t half = SIZE_MAX / 2;
-  struct alignas(64) Line {
-    char bytes[64];
-  };
-  EXPECT_THROW(Escaped(::operator new(half)), std::bad_alloc);
-  EXPECT_THROW(Escaped(::operator new[](half)), std::bad_alloc);
-  EXPECT_THROW(Escaped(::operator new (half, std::align_val_t{64})), std::bad_alloc);
-  EXPECT_THROW(Escaped(::operator new[](half, std::align_val_t{64})), std::bad_alloc);
-}
-
-// Runs out at first; the handler makes room.
-TEST(Heap, NewRunsTheNewHandler) {
-  static volatile size_t wanted = 0;
-  static int runs = 0;
-  wanted = SIZE_MAX / 2;
-  std::set_new_handler([] {
-    ++runs;
-    std::set_new_handler(nullptr);
-  });
-  EXPECT_THROW(Escaped(::operator new(wanted)), std::bad_alloc);
-  std::set_new_handler(nullptr);
-  EXPECT_EQ(runs, 1);
-}
-
 TEST(Heap, StringsAndLinesThroughMalloc) {
   char* copy = nullptr;
   EXPECT_EQ(OnHeap([&] { copy = Escaped(strdup("twelve bytes")); }), Change(13, 1));
