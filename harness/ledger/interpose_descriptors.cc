@@ -21,10 +21,13 @@ extern "C" {
 }
 
 #include "harness/ledger/interpose.h"
+#include "harness/ledger/interpose_names.h"
 
 using plimsoll::ledger::EnterDescriptor;
+using plimsoll::ledger::EnterFileName;
 using plimsoll::ledger::LeaveDescriptor;
 using plimsoll::ledger::LeaveDescriptors;
+using plimsoll::ledger::WouldCreateTemporary;
 
 // Standing in for a function without a prototype of its own (fortified code calls them).
 extern "C" {
@@ -39,6 +42,11 @@ namespace {
 inline int Entered(int descriptor, const void* caller) {
   EnterDescriptor(descriptor, caller);
   return descriptor;
+}
+
+inline int EnteredFile(int descriptor, const char* path, bool created, const void* caller) {
+  if (descriptor >= 0 && created) EnterFileName(path, caller);
+  return Entered(descriptor, caller);
 }
 
 inline int EnteredPair(int error, const int descriptors[2], const void* caller) {
@@ -63,22 +71,28 @@ inline int EnteredPair(int error, const int descriptors[2], const void* caller) 
 
 PLIMSOLL_INTERPOSED int open(const char* path, int flags, ...) {
   PLIMSOLL_OPEN_MODE(flags)
-  return Entered(PLIMSOLL_NEXT(open)(path, flags, mode), PLIMSOLL_CALLER);
+  const bool creates = WouldCreateTemporary(path, flags);
+  return EnteredFile(PLIMSOLL_NEXT(open)(path, flags, mode), path, creates, PLIMSOLL_CALLER);
 }
 
 PLIMSOLL_INTERPOSED int open64(const char* path, int flags, ...) {
   PLIMSOLL_OPEN_MODE(flags)
-  return Entered(PLIMSOLL_NEXT(open64)(path, flags, mode), PLIMSOLL_CALLER);
+  const bool creates = WouldCreateTemporary(path, flags);
+  return EnteredFile(PLIMSOLL_NEXT(open64)(path, flags, mode), path, creates, PLIMSOLL_CALLER);
 }
 
 PLIMSOLL_INTERPOSED int openat(int folder, const char* path, int flags, ...) {
   PLIMSOLL_OPEN_MODE(flags)
-  return Entered(PLIMSOLL_NEXT(openat)(folder, path, flags, mode), PLIMSOLL_CALLER);
+  const bool creates = folder == AT_FDCWD && WouldCreateTemporary(path, flags);
+  return EnteredFile(PLIMSOLL_NEXT(openat)(folder, path, flags, mode), path, creates,
+                     PLIMSOLL_CALLER);
 }
 
 PLIMSOLL_INTERPOSED int openat64(int folder, const char* path, int flags, ...) {
   PLIMSOLL_OPEN_MODE(flags)
-  return Entered(PLIMSOLL_NEXT(openat64)(folder, path, flags, mode), PLIMSOLL_CALLER);
+  const bool creates = folder == AT_FDCWD && WouldCreateTemporary(path, flags);
+  return EnteredFile(PLIMSOLL_NEXT(openat64)(folder, path, flags, mode), path, creates,
+                     PLIMSOLL_CALLER);
 }
 
 PLIMSOLL_INTERPOSED int __open_2(const char* path, int flags) {
@@ -98,11 +112,13 @@ PLIMSOLL_INTERPOSED int __openat64_2(int folder, const char* path, int flags) {
 }
 
 PLIMSOLL_INTERPOSED int creat(const char* path, mode_t mode) {
-  return Entered(PLIMSOLL_NEXT(creat)(path, mode), PLIMSOLL_CALLER);
+  const bool creates = WouldCreateTemporary(path, O_CREAT);
+  return EnteredFile(PLIMSOLL_NEXT(creat)(path, mode), path, creates, PLIMSOLL_CALLER);
 }
 
 PLIMSOLL_INTERPOSED int creat64(const char* path, mode_t mode) {
-  return Entered(PLIMSOLL_NEXT(creat64)(path, mode), PLIMSOLL_CALLER);
+  const bool creates = WouldCreateTemporary(path, O_CREAT);
+  return EnteredFile(PLIMSOLL_NEXT(creat64)(path, mode), path, creates, PLIMSOLL_CALLER);
 }
 
 PLIMSOLL_INTERPOSED int socket(int domain, int type, int protocol) noexcept {

@@ -2,6 +2,7 @@
 // mappings and threads are the sanitizer's to interpose.
 
 #include <dlfcn.h>
+#include <errno.h>
 #include <unwind.h>
 
 #include "harness/ledger/state.h"
@@ -91,3 +92,71 @@ __attribute__((constructor(101))) void Begin() {
 
 }  // namespace
 }  // namespace plimsoll::ledger
+
+// What the hooks leave out (gcc 12): LeakSanitizer's reallocations, ThreadSanitizer's
+// aligned blocks. These stand before the sanitizer's own, which have a second name.
+#if defined(PLIMSOLL_LEAK_SANITIZER) || defined(PLIMSOLL_THREAD_SANITIZER)
+#define PLIMSOLL_BEFORE_SANITIZER extern "C" __attribute__((visibility("default"), noinline))
+
+namespace {
+
+using plimsoll::ledger::EnterBlock;
+using plimsoll::ledger::Record;
+using plimsoll::ledger::state;
+
+template <typename Function>
+Function* Sanitizers(const char* name) {
+  return reinterpret_cast<Function*>(dlsym(RTLD_DEFAULT, name));
+}
+
+}  // namespace
+#endif
+
+#ifdef PLIMSOLL_LEAK_SANITIZER
+PLIMSOLL_BEFORE_SANITIZER void* realloc(void* block, size_t size) noexcept {
+  static auto* const next = Sanitizers<void*(void*, size_t)>("__interceptor_realloc");
+  // A hook sees the new block of realloc(NULL, size) and the free of realloc(block, 0).
+  Record old;
+  const bool known = block != nullptr && size != 0 && state.heap.Take(block, &old);
+  void* result = next(block, size);
+  if (!known) return result;
+  if (result == nullptr) {
+    state.heap.Put(block, old);
+    return nullptr;
+  }
+  state.counters.Freed(old.size);
+  EnterBlock(result, size, __builtin_return_address(0));
+  return result;
+}
+
+PLIMSOLL_BEFORE_SANITIZER void* reallocarray(void* block, size_t count, size_t size) noexcept {
+  size_t bytes;
+  if (!__builtin_mul_overflow(count, size, &bytes)) return realloc(block, bytes);
+  errno = ENOMEM;
+  return nullptr;
+}
+#endif
+
+#ifdef PLIMSOLL_THREAD_SANITIZER
+PLIMSOLL_BEFORE_SANITIZER void* aligned_alloc(size_t alignment, size_t size) noexcept {
+  static auto* const next = Sanitizers<void*(size_t, size_t)>("__interceptor_aligned_alloc");
+  void* block = next(alignment, size);
+  EnterBlock(block, size, __builtin_return_address(0));
+  return block;
+}
+
+PLIMSOLL_BEFORE_SANITIZER void* memalign(size_t alignment, size_t size) noexcept {
+  static auto* const next = Sanitizers<void*(size_t, size_t)>("__interceptor_memalign");
+  void* block = next(alignment, size);
+  EnterBlock(block, size, __builtin_return_address(0));
+  return block;
+}
+
+PLIMSOLL_BEFORE_SANITIZER int posix_memalign(void** result, size_t alignment,
+                                             size_t size) noexcept {
+  static auto* const next = Sanitizers<int(void**, size_t, size_t)>("__interceptor_posix_memalign");
+  const int error = next(result, alignment, size);
+  if (error == 0) EnterBlock(*result, size, __builtin_return_address(0));
+  return error;
+}
+#endif

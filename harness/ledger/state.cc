@@ -11,6 +11,7 @@ namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
 void BeforeFork() {
+  state.names.lock().Lock();
   state.threads.lock().Lock();
   state.mappings.lock().Lock();
   state.sites.lock().Lock();
@@ -24,6 +25,7 @@ void AfterForkInParent() {
   state.sites.lock().Unlock();
   state.mappings.lock().Unlock();
   state.threads.lock().Unlock();
+  state.names.lock().Unlock();
 }
 
 void AfterForkInChild() {
@@ -98,6 +100,13 @@ void LeaveMapping(void* start, size_t bytes) {
   if (!state.mappings.Remove(reinterpret_cast<uint64_t>(start), bytes, &change)) {
     state.counters.Untracked();
   }
+  Count(change);
+}
+
+void LeaveMappingAt(void* start) {
+  if (state.mappings.Empty() || !InOwnProcess()) return;
+  Mappings::Change change;
+  state.mappings.RemoveAt(reinterpret_cast<uint64_t>(start), &change);
   Count(change);
 }
 

@@ -13,6 +13,7 @@
 #include "harness/ledger/counters.h"
 #include "harness/ledger/held.h"
 #include "harness/ledger/ledger.h"
+#include "harness/ledger/names.h"
 #include "harness/ledger/shadow_map.h"
 #include "harness/ledger/sites.h"
 
@@ -32,6 +33,7 @@ struct State {
   Descriptors descriptors;
   Mappings mappings;
   Threads threads;
+  Names names;
 };
 extern State state;
 
@@ -79,6 +81,8 @@ void LeaveDescriptor(int descriptor);
 void LeaveDescriptors(unsigned first, unsigned last);
 void EnterMapping(void* start, size_t bytes, const void* caller);
 void LeaveMapping(void* start, size_t bytes);
+// Where only the start is known, as of shmdt.
+void LeaveMappingAt(void* start);
 void EnterAgentBlock(const void* block, size_t size, const void* caller);
 void LeaveAgentBlock(const void* block);
 
