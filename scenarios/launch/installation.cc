@@ -1,9 +1,10 @@
 #include "scenarios/launch/installation.h"
 
+#include <unistd.h>
+
 #include <climits>
 #include <cstdlib>
 #include <memory>
-#include <unistd.h>
 
 #include "tools/cpp/runfiles/runfiles.h"
 

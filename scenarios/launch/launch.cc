@@ -33,8 +33,8 @@ Expected<Environment> EnvironmentOf(const ScriptCase& script_case) {
 
 Expected<ScratchFolder> ScratchFolder::Make() {
   const char* parent = std::getenv("TMPDIR");
-  std::string path = std::string(parent != nullptr && *parent != '\0' ? parent : "/tmp") +
-                     "/plimsoll-XXXXXX";
+  std::string path =
+      std::string(parent != nullptr && *parent != '\0' ? parent : "/tmp") + "/plimsoll-XXXXXX";
   if (mkdtemp(path.data()) == nullptr) return SystemError(path, "cannot make the folder", errno);
   return ScratchFolder(std::move(path));
 }
@@ -64,8 +64,8 @@ Expected<CaseSpec> PrepareCase(const ScriptCase& script_case, const LaunchOption
   if (const Status checked = Check(spec.rule); !checked.has_value()) {
     return Fail(script_case.script + ": " + checked.error().message);
   }
-  spec.time_limit = std::chrono::duration<double>(
-      options.timeout_seconds.value_or(script_case.timeout_seconds));
+  spec.time_limit =
+      std::chrono::duration<double>(options.timeout_seconds.value_or(script_case.timeout_seconds));
   spec.capture_stacks = options.capture_stacks;
 
   const Expected<std::string> engine = EngineBinary(script_case.engine);

@@ -33,7 +33,7 @@ struct BoundedBy {
 // One scenario on one engine with one allocator in one environment.
 struct ScriptCase {
   std::string scenario;
-  std::string engine;       // its child binary is engine_ENGINE
+  std::string engine;  // its child binary is engine_ENGINE
   std::string allocator;
   std::string environment;  // a name that the runner knows, or that of `custom`
   std::optional<CustomEnvironment> custom_environment;
@@ -49,9 +49,7 @@ struct ScriptCase {
   std::string script;  // "PATH:LINE" of the scenario
 
   // "SCENARIO/ENGINE/ALLOCATOR/ENVIRONMENT".
-  std::string Name() const {
-    return scenario + "/" + engine + "/" + allocator + "/" + environment;
-  }
+  std::string Name() const { return scenario + "/" + engine + "/" + allocator + "/" + environment; }
 };
 
 // The cases of one script, in the order written. The error is of the form

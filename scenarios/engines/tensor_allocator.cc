@@ -1,6 +1,6 @@
-#include "scenarios/engines/torch/tensor_allocator.h"
+#include "scenarios/engines/tensor_allocator.h"
 
-#include <optional>
+#include <string_view>
 #include <utility>
 
 #include "allocators/planner_arena/arena.h"
@@ -32,15 +32,19 @@ class PlannerArenaAllocator : public TensorAllocator {
   std::optional<StepScope> step_;  // begins and ends on the training thread
 };
 
-Expected<std::unique_ptr<TensorAllocator>> MakePlannerArena(const TorchOptions& options) {
+std::optional<int64_t> ReadSteps(FieldReader& knobs, std::string_view field, int64_t least) {
+  constexpr int64_t kAbsent = -1;
+  const int64_t steps = knobs.Integer(field, kAbsent, least, 1'000'000);
+  return steps == kAbsent ? std::nullopt : std::optional(steps);
+}
+
+Expected<std::unique_ptr<TensorAllocator>> MakePlannerArena(const ArenaOptions& options) {
   auto configuration = ArenaConfiguration::FromEnvironment();
   if (!configuration) return tl::unexpected(configuration.error());
-  if (options.arena_start_step) configuration->start_statistic_step = *options.arena_start_step;
-  if (options.arena_stable_steps) {
-    configuration->stable_statistic_step = *options.arena_stable_steps;
-  }
-  if (options.arena_max_steps) configuration->max_statistic_step = *options.arena_max_steps;
-  configuration->plan_in_background = options.arena_background;
+  if (options.start_step) configuration->start_statistic_step = *options.start_step;
+  if (options.stable_steps) configuration->stable_statistic_step = *options.stable_steps;
+  if (options.max_steps) configuration->max_statistic_step = *options.max_steps;
+  configuration->plan_in_background = options.background;
   auto arena = PlannerArena::Create(*configuration);
   if (!arena) return tl::unexpected(arena.error());
   return std::make_unique<PlannerArenaAllocator>(std::move(*arena));
@@ -48,10 +52,19 @@ Expected<std::unique_ptr<TensorAllocator>> MakePlannerArena(const TorchOptions& 
 
 }  // namespace
 
+ArenaOptions ReadArenaOptions(FieldReader& knobs) {
+  ArenaOptions options;
+  options.start_step = ReadSteps(knobs, "arena_start_step", 0);
+  options.stable_steps = ReadSteps(knobs, "arena_stable_steps", 1);
+  options.max_steps = ReadSteps(knobs, "arena_max_steps", 1);
+  options.background = knobs.Flag("arena_background", options.background);
+  return options;
+}
+
 Expected<std::unique_ptr<TensorAllocator>> MakeTensorAllocator(const EngineConfig& config,
-                                                               const TorchOptions& options) {
+                                                               const ArenaOptions& arena) {
   if (config.allocator == "system") return std::make_unique<TensorAllocator>();
-  if (config.allocator == "planner_arena") return MakePlannerArena(options);
+  if (config.allocator == "planner_arena") return MakePlannerArena(arena);
   return BadValue(config.path, "allocator", config.allocator,
                   "expected one of system, planner_arena");
 }
