@@ -1,0 +1,264 @@
+#include "allocators/planner_arena/arena_schedule.h"
+
+#include <algorithm>
+#include <bit>
+#include <map>
+#include <utility>
+
+namespace plimsoll {
+namespace {
+
+// Slots walked, at most, to find out that what preceded a slot is finished.
+constexpr int kMaxWalk = 256;
+// Slots looked at, at most, for an unused one of a size.
+constexpr uint32_t kMaxProbes = 128;
+
+// Which slot used each byte last, while slots are laid down in the order of requests.
+class Surface {
+ public:
+  static constexpr uint32_t kNobody = UINT32_MAX;
+
+  // Covers [begin, end) with `mark`; returns the marks that were visible there.
+  std::vector<uint32_t> Cover(uint32_t begin, uint32_t end, uint32_t mark) {
+    Split(begin);
+    Split(end);
+    std::vector<uint32_t> seen;
+    const auto first = marks_.lower_bound(begin);
+    const auto last = marks_.lower_bound(end);
+    for (auto it = first; it != last; ++it) {
+      if (it->second != kNobody) seen.push_back(it->second);
+    }
+    std::sort(seen.begin(), seen.end());
+    seen.erase(std::unique(seen.begin(), seen.end()), seen.end());
+    marks_.erase(first, last);
+    marks_[begin] = mark;
+    return seen;
+  }
+
+  bool Empty(uint32_t begin, uint32_t end) const {
+    auto it = marks_.upper_bound(begin);
+    --it;
+    for (; it != marks_.end() && it->first < end; ++it) {
+      if (it->second != kNobody) return false;
+    }
+    return true;
+  }
+
+ private:
+  void Split(uint32_t at) {
+    const auto next = marks_.upper_bound(at);
+    const auto before = std::prev(next);
+    if (before->first != at) marks_[at] = before->second;
+  }
+
+  std::map<uint32_t, uint32_t> marks_ = {{0, kNobody}};  // from this offset to the next
+};
+
+}  // namespace
+
+Schedule::Schedule(const StepProfile& profile, const Layout& layout)
+    : profile_(profile), layout_(layout) {
+  height_ = static_cast<uint32_t>((layout_.height + kGranuleBytes - 1) / kGranuleBytes);
+  MakeSlots();
+  MakeEdges();
+  MakeOwners();
+  MakeClasses();
+  states_ = std::make_unique<SlotState[]>(slots_.size());
+}
+
+void Schedule::MakeSlots() {
+  for (uint32_t lane = 0; lane < profile_.lanes.size(); ++lane) {
+    lane_begin_.push_back(static_cast<uint32_t>(slots_.size()));
+    for (size_t j = 0; j < profile_.lanes[lane].size(); ++j) {
+      const ProfiledRequest& request = profile_.lanes[lane][j];
+      Slot slot;
+      slot.size = static_cast<uint32_t>(request.Granules());
+      slot.alignment_log2 = static_cast<uint32_t>(std::countr_zero(request.alignment));
+      slot.lane = lane;
+      slot.site = request.site;
+      const int64_t offset = layout_.offsets[lane][j];
+      if (offset != Layout::kUnplanned) {
+        slot.offset = static_cast<uint32_t>(offset / static_cast<int64_t>(kGranuleBytes));
+      }
+      slots_.push_back(slot);
+      carried_.push_back(request.fate == Fate::kCarried);
+    }
+  }
+  lane_begin_.push_back(static_cast<uint32_t>(slots_.size()));
+  slots_.push_back(Slot{});
+}
+
+void Schedule::MakeEdges() {
+  Surface surface;
+  std::vector<uint32_t> order;
+  std::vector<int64_t> lower(num_slots());
+  uint32_t i = 0;
+  for (const auto& lane : profile_.lanes) {
+    for (const ProfiledRequest& request : lane) lower[i++] = request.lower;
+  }
+  for (i = 0; i < num_slots(); ++i) {
+    Slot& slot = slots_[i];
+    if (slot.offset == kNone) continue;
+    if (carried_[i]) {
+      // At the start of a step its block of the step before may still be there. A plan
+      // that stacks two such blocks on each other is wrong; this slot then goes unused.
+      if (!surface.Empty(slot.offset, slot.offset + slot.size)) {
+        slot.offset = kNone;
+        continue;
+      }
+      surface.Cover(slot.offset, slot.offset + slot.size, i << 1 | 1);
+    }
+    order.push_back(i);
+  }
+  std::sort(order.begin(), order.end(), [&](uint32_t a, uint32_t b) {
+    return std::pair(lower[a], a) < std::pair(lower[b], b);
+  });
+  std::vector<std::vector<uint32_t>> before(num_slots());
+  for (uint32_t s : order) {
+    before[s] = surface.Cover(slots_[s].offset, slots_[s].offset + slots_[s].size, s << 1);
+    // Its own block of the step before: Claim looks at the slot's word anyway.
+    std::erase(before[s], s << 1 | 1);
+  }
+  for (i = 0; i < num_slots(); ++i) {
+    slots_[i].first_edge = static_cast<uint32_t>(edges_.size());
+    edges_.insert(edges_.end(), before[i].begin(), before[i].end());
+  }
+  slots_[i].first_edge = static_cast<uint32_t>(edges_.size());
+}
+
+void Schedule::MakeOwners() {
+  const uint32_t size = std::bit_ceil(2 * num_slots() + 2);
+  owner_mask_ = size - 1;
+  owners_ = std::make_unique<Owner[]>(size);
+  for (uint32_t i = 0; i < num_slots(); ++i) {
+    if (slots_[i].offset == kNone) continue;
+    uint32_t at = Hash(slots_[i].offset, owner_mask_);
+    while (owners_[at].offset != kNone && owners_[at].offset != slots_[i].offset) {
+      at = (at + 1) & owner_mask_;
+    }
+    owners_[at].offset = slots_[i].offset;
+    slots_[i].owner = at;
+  }
+}
+
+void Schedule::MakeClasses() {
+  std::map<uint64_t, std::vector<uint32_t>> members;
+  for (uint32_t i = 0; i < num_slots(); ++i) {
+    if (slots_[i].offset == kNone) continue;
+    members[ClassKey(slots_[i].size, slots_[i].alignment_log2)].push_back(i);
+  }
+  const uint32_t size = std::bit_ceil(2 * static_cast<uint32_t>(members.size()) + 2);
+  class_mask_ = size - 1;
+  classes_ = std::make_unique<SizeClass[]>(size);
+  for (const auto& [key, slots] : members) {
+    uint32_t at = Hash(key, class_mask_);
+    while (classes_[at].key != 0) at = (at + 1) & class_mask_;
+    classes_[at].key = key;
+    classes_[at].begin = static_cast<uint32_t>(class_members_.size());
+    class_members_.insert(class_members_.end(), slots.begin(), slots.end());
+    classes_[at].end = static_cast<uint32_t>(class_members_.size());
+  }
+}
+
+size_t Schedule::Prepare(uint64_t step, uint64_t previous, std::vector<Range> barred) {
+  size_t overdue = 0;
+  for (uint32_t i = 0; i < num_slots(); ++i) {
+    const uint64_t word = states_[i].word.load();
+    if (StateOf(word) != kLive) continue;
+    if (carried_[i] && StepOf(word) == previous) continue;
+    ++overdue;
+    barred.push_back({slots_[i].offset, slots_[i].offset + slots_[i].size});
+  }
+  if (!barred.empty()) BarRanges(std::move(barred), step);
+  return overdue;
+}
+
+void Schedule::BarRanges(std::vector<Range> ranges, uint64_t step) {
+  const auto by_begin = [](const Range& a, const Range& b) { return a.begin < b.begin; };
+  std::sort(ranges.begin(), ranges.end(), by_begin);
+  // Live blocks never overlap, so the ranges are in the order of their ends, too.
+  for (uint32_t i = 0; i < num_slots(); ++i) {
+    const Slot& slot = slots_[i];
+    if (slot.offset == kNone) continue;
+    const auto after =
+        std::lower_bound(ranges.begin(), ranges.end(), Range{slot.offset + slot.size, 0}, by_begin);
+    if (after != ranges.begin() && std::prev(after)->end > slot.offset) Bar(i, step);
+  }
+}
+
+// Rules slot `i` out for the step. False: a block is live there.
+bool Schedule::Bar(uint32_t i, uint64_t step) {
+  uint64_t word = states_[i].word.load();
+  while (StateOf(word) != kLive && StepOf(word) < step) {
+    if (states_[i].word.compare_exchange_weak(word, Word(step, kSkipped))) return true;
+  }
+  return StateOf(word) != kLive;
+}
+
+std::vector<Schedule::Range> Schedule::LiveRanges() const {
+  std::vector<Range> ranges;
+  for (uint32_t i = 0; i < num_slots(); ++i) {
+    if (StateOf(states_[i].word.load()) != kLive) continue;
+    ranges.push_back({slots_[i].offset, slots_[i].offset + slots_[i].size});
+  }
+  return ranges;
+}
+
+// Bars slot `first` and whatever unclaimed slot precedes it in its bytes. True when all
+// of them are finished for this step; false when a live block is among them.
+bool Schedule::FinishSkipped(uint32_t first, uint64_t step) {
+  const uint64_t finished = Word(step, kFinished);
+  struct Visit {
+    uint32_t slot;
+    uint32_t edge;
+  };
+  std::vector<Visit> path;
+  int walked = 0;
+  const auto enter = [&](uint32_t i) {
+    if (!Bar(i, step) || ++walked > kMaxWalk) return false;
+    if (states_[i].word.load() != finished) path.push_back({i, slots_[i].first_edge});
+    return true;
+  };
+  if (!enter(first)) return false;
+  while (!path.empty()) {
+    Visit& top = path.back();
+    if (top.edge == slots_[top.slot + 1].first_edge) {
+      uint64_t skipped = Word(step, kSkipped);
+      states_[top.slot].word.compare_exchange_strong(skipped, finished);
+      path.pop_back();
+      continue;
+    }
+    const uint32_t edge = edges_[top.edge++];
+    if (edge & 1) {
+      if (LiveFromEarlier(edge >> 1, step)) return false;
+    } else if (!enter(edge >> 1)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2) {
+  const uint64_t key = ClassKey(size, alignment_log2);
+  uint32_t at = Hash(key, class_mask_);
+  while (classes_[at].key != key) {
+    if (classes_[at].key == 0) return kNone;
+    at = (at + 1) & class_mask_;
+  }
+  SizeClass& members = classes_[at];
+  const uint64_t hint = members.hint.load(std::memory_order_relaxed);
+  const uint64_t tag = step << 32;
+  uint32_t position = members.begin;
+  if ((hint & ~uint64_t{UINT32_MAX}) == tag) position = static_cast<uint32_t>(hint);
+  for (uint32_t probes = 0; position < members.end && probes < kMaxProbes; ++position, ++probes) {
+    const uint32_t i = class_members_[position];
+    const uint64_t word = states_[i].word.load(std::memory_order_relaxed);
+    if (StateOf(word) == kLive || StepOf(word) >= step) continue;
+    members.hint.store(tag | position, std::memory_order_relaxed);
+    return i;
+  }
+  members.hint.store(tag | position, std::memory_order_relaxed);
+  return kNone;
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,204 @@
+#ifndef ALLOCATORS_PLANNER_ARENA_ARENA_SCHEDULE_H_
+#define ALLOCATORS_PLANNER_ARENA_ARENA_SCHEDULE_H_
+
+// A plan in the form that serves requests: which slot comes next, whether the blocks
+// that used its bytes before it are gone, and whose block starts at an offset.
+//
+// Claim, Release and the look-ups are thread-safe and take no lock. Prepare is not: one
+// thread calls it, while others may still be inside calls of an earlier step.
+//
+// Why no live block is ever overlapped, whatever the program does: each slot has a word
+// {step, state}. A slot is claimed once a step, by a compare-and-swap. Before it is
+// handed out, every slot that precedes it in its bytes must be finished: released, or
+// never claimed and now barred from being claimed in this step (kSkipped), with its own
+// predecessors finished in turn. Finished is final within a step. A block that is still
+// live when the next step begins bars all slots that share its bytes (Prepare). So a
+// plan that does not fit what the program does costs misses and nothing else.
+
+#include <atomic>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "allocators/planner_arena/arena_layout.h"
+#include "allocators/planner_arena/profile.h"
+
+namespace plimsoll {
+
+class Schedule {
+ public:
+  static constexpr uint32_t kNone = UINT32_MAX;
+
+  struct Slot {
+    uint32_t offset = kNone;  // granules; kNone: planned to be served upstream
+    uint32_t size = 0;        // granules
+    uint32_t alignment_log2 = 0;
+    uint32_t first_edge = 0;  // its predecessors end where the next slot's begin
+    uint32_t owner = kNone;   // where its offset stands among the owners
+    uint32_t lane = 0;
+    uint32_t site = 0;
+  };
+
+  Schedule(const StepProfile& profile, const Layout& layout);
+
+  struct Range {  // granules
+    uint32_t begin = 0;
+    uint32_t end = 0;
+  };
+
+  // Makes the slots ready for step `step`, which rises from call to call and follows
+  // step `previous`. `barred` are the ranges of other schedules' live blocks. Returns
+  // how many of its own blocks are live past their planned lifetime.
+  size_t Prepare(uint64_t step, uint64_t previous, std::vector<Range> barred);
+
+  // Ranges of this schedule's live blocks.
+  std::vector<Range> LiveRanges() const;
+
+  // Takes slot `i` for a block of `bytes` in step `step`. False: it is taken, barred, or
+  // its bytes are still in use; the slot then stays unused for this step.
+  bool Claim(uint32_t i, uint64_t step, uint64_t bytes);
+
+  // Undoes a claim whose block was not handed out.
+  void Unclaim(uint32_t i);
+
+  // Ends the block of live slot `i`; returns its bytes.
+  uint64_t Release(uint32_t i);
+
+  // The live slot whose block begins at `offset` granules, or kNone.
+  uint32_t LiveSlotAt(uint32_t offset) const;
+
+  // A slot of exactly this size and alignment that could not yet be ruled out for this
+  // step, earliest first, or kNone. The caller claims it.
+  uint32_t FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2);
+
+  // The slots of `lane` are [LaneBegin(lane), LaneEnd(lane)); empty beyond the lanes.
+  uint32_t LaneBegin(uint32_t lane) const;
+  uint32_t LaneEnd(uint32_t lane) const { return LaneBegin(lane + 1); }
+
+  const Slot& slot(uint32_t i) const { return slots_[i]; }
+  uint32_t num_slots() const { return static_cast<uint32_t>(slots_.size() - 1); }
+  size_t num_edges() const { return edges_.size(); }
+  uint32_t height() const { return height_; }  // granules
+  const Layout& layout() const { return layout_; }
+  const StepProfile& profile() const { return profile_; }
+
+ private:
+  enum State : uint64_t { kUnused = 0, kLive = 1, kFinished = 2, kSkipped = 3 };
+
+  struct SlotState {
+    std::atomic<uint64_t> word{0};   // step << 2 | State
+    std::atomic<uint64_t> bytes{0};  // of the block, while live
+  };
+  struct Owner {
+    std::atomic<uint32_t> slot{kNone};  // the last to be claimed at this offset
+    uint32_t offset = kNone;
+  };
+  // The slots of one size and alignment, in the order of their requests.
+  struct SizeClass {
+    uint64_t key = 0;
+    uint32_t begin = 0;
+    uint32_t end = 0;
+    // step << 32 | position before which no slot is unused. Only a hint.
+    std::atomic<uint64_t> hint{0};
+  };
+
+  static uint64_t ClassKey(uint32_t size, uint32_t alignment_log2) {
+    return uint64_t{size} << 8 | alignment_log2;
+  }
+  static uint64_t Word(uint64_t step, State state) { return step << 2 | state; }
+  static State StateOf(uint64_t word) { return static_cast<State>(word & 3); }
+  static uint64_t StepOf(uint64_t word) { return word >> 2; }
+  static uint32_t Hash(uint64_t key, uint32_t mask) {
+    return static_cast<uint32_t>((key * 0x9E3779B97F4A7C15u) >> 32) & mask;
+  }
+
+  void MakeSlots();
+  void MakeEdges();
+  void MakeOwners();
+  void MakeClasses();
+  bool FinishSkipped(uint32_t i, uint64_t step);
+  bool Bar(uint32_t i, uint64_t step);
+  void BarRanges(std::vector<Range> ranges, uint64_t step);
+  bool LiveFromEarlier(uint32_t i, uint64_t step) const;
+
+  StepProfile profile_;
+  Layout layout_;
+  std::vector<Slot> slots_;  // by lane, in order; one more as a sentinel
+  std::vector<uint32_t> lane_begin_;
+  // Predecessors: slot << 1 | whether it is that slot's block of the step before.
+  std::vector<uint32_t> edges_;
+  std::vector<bool> carried_;  // by slot: its block is meant to live into the next step
+  std::unique_ptr<SlotState[]> states_;
+  std::unique_ptr<Owner[]> owners_;
+  uint32_t owner_mask_ = 0;
+  std::vector<uint32_t> class_members_;
+  std::unique_ptr<SizeClass[]> classes_;
+  uint32_t class_mask_ = 0;
+  uint32_t height_ = 0;
+};
+
+inline bool Schedule::Claim(uint32_t i, uint64_t step, uint64_t bytes) {
+  SlotState& state = states_[i];
+  uint64_t word = state.word.load(std::memory_order_relaxed);
+  if (StateOf(word) == kLive || StepOf(word) >= step) return false;
+  // Sequentially consistent: two slots that share bytes each claim first and look at
+  // the other afterwards, so at least one of them sees the other.
+  if (!state.word.compare_exchange_strong(word, Word(step, kLive))) return false;
+  const uint64_t finished = Word(step, kFinished);
+  const uint32_t end = slots_[i + 1].first_edge;
+  for (uint32_t e = slots_[i].first_edge; e < end; ++e) {
+    const uint32_t before = edges_[e] >> 1;
+    if (edges_[e] & 1) {
+      if (!LiveFromEarlier(before, step)) continue;
+    } else {
+      const uint64_t seen = states_[before].word.load();
+      if (seen == finished || (StateOf(seen) != kLive && FinishSkipped(before, step))) continue;
+    }
+    Unclaim(i);
+    return false;
+  }
+  state.bytes.store(bytes, std::memory_order_relaxed);
+  owners_[slots_[i].owner].slot.store(i, std::memory_order_relaxed);
+  return true;
+}
+
+inline bool Schedule::LiveFromEarlier(uint32_t i, uint64_t step) const {
+  const uint64_t seen = states_[i].word.load();
+  return StateOf(seen) == kLive && StepOf(seen) < step;
+}
+
+inline void Schedule::Unclaim(uint32_t i) {
+  const uint64_t step = StepOf(states_[i].word.load(std::memory_order_relaxed));
+  states_[i].word.store(Word(step, kSkipped), std::memory_order_release);
+}
+
+inline uint64_t Schedule::Release(uint32_t i) {
+  SlotState& state = states_[i];
+  const uint64_t bytes = state.bytes.load(std::memory_order_relaxed);
+  const uint64_t step = StepOf(state.word.load(std::memory_order_relaxed));
+  // Release: the next owner of these bytes acquires the word before it writes them.
+  state.word.store(Word(step, kFinished), std::memory_order_release);
+  return bytes;
+}
+
+inline uint32_t Schedule::LiveSlotAt(uint32_t offset) const {
+  for (uint32_t at = Hash(offset, owner_mask_);; at = (at + 1) & owner_mask_) {
+    const Owner& owner = owners_[at];
+    if (owner.offset == offset) {
+      const uint32_t i = owner.slot.load(std::memory_order_relaxed);
+      if (i == kNone) return kNone;
+      return StateOf(states_[i].word.load(std::memory_order_relaxed)) == kLive ? i : kNone;
+    }
+    if (owner.offset == kNone) return kNone;
+  }
+}
+
+inline uint32_t Schedule::LaneBegin(uint32_t lane) const {
+  return lane < lane_begin_.size() ? lane_begin_[lane] : num_slots();
+}
+
+}  // namespace plimsoll
+
+#endif  // ALLOCATORS_PLANNER_ARENA_ARENA_SCHEDULE_H_

@@ -1,0 +1,102 @@
+#include "allocators/planner_arena/profile.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace plimsoll {
+
+size_t StepProfile::NumRequests() const {
+  size_t requests = 0;
+  for (const auto& lane : lanes) requests += lane.size();
+  return requests;
+}
+
+bool StepProfile::SameRequests(const StepProfile& other) const {
+  if (lanes.size() != other.lanes.size()) return false;
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    const auto same = [](const ProfiledRequest& a, const ProfiledRequest& b) {
+      return a.Granules() == b.Granules() && a.alignment == b.alignment;
+    };
+    if (!std::equal(lanes[i].begin(), lanes[i].end(), other.lanes[i].begin(), other.lanes[i].end(),
+                    same)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool StepProfile::Merge(const StepProfile& other) {
+  bool changed = other.ticks > ticks;
+  ticks = std::max(ticks, other.ticks);
+  for (size_t i = 0; i < lanes.size(); ++i) {
+    for (size_t j = 0; j < lanes[i].size(); ++j) {
+      ProfiledRequest& mine = lanes[i][j];
+      const ProfiledRequest& theirs = other.lanes[i][j];
+      ProfiledRequest merged = mine;
+      merged.bytes = std::max(mine.bytes, theirs.bytes);
+      merged.lower = std::min(mine.lower, theirs.lower);
+      merged.fate = std::max(mine.fate, theirs.fate);
+      // The later fate carries the clock that `upper` is read on.
+      if (mine.fate == theirs.fate) {
+        merged.upper = std::max(mine.upper, theirs.upper);
+      } else if (theirs.fate == merged.fate) {
+        merged.upper = theirs.upper;
+      }
+      if (merged.lower != mine.lower || merged.upper != mine.upper || merged.fate != mine.fate) {
+        changed = true;
+      }
+      mine = merged;
+    }
+  }
+  return changed;
+}
+
+void StepRecorder::BeginStep(uint64_t step) {
+  open_ = Step{step, {}};
+  in_step_ = true;
+}
+
+RequestRef StepRecorder::Allocate(uint32_t lane, uint64_t bytes, uint32_t alignment,
+                                  uint32_t site) {
+  StepProfile& profile = open_.profile;
+  if (lane >= profile.lanes.size()) profile.lanes.resize(lane + 1);
+  auto& requests = profile.lanes[lane];
+  ProfiledRequest request;
+  request.bytes = std::max<uint64_t>(bytes, 1);
+  request.alignment = std::max<uint32_t>(alignment, kGranuleBytes);
+  request.site = site;
+  request.lower = profile.ticks++;
+  requests.push_back(request);
+  return RequestRef{open_.id, lane, static_cast<uint32_t>(requests.size() - 1)};
+}
+
+void StepRecorder::Free(const RequestRef& request) {
+  if (!request) return;
+  if (request.step == open_.id) {
+    ProfiledRequest& r = open_.profile.lanes[request.lane][request.index];
+    r.fate = Fate::kInStep;
+    r.upper = open_.profile.ticks++;
+  } else if (request.step == closing_.id) {
+    ProfiledRequest& r = closing_.profile.lanes[request.lane][request.index];
+    r.fate = Fate::kCarried;
+    // Between two steps is the very start of the next one.
+    r.upper = in_step_ ? open_.profile.ticks++ : 0;
+  }
+}
+
+std::optional<StepProfile> StepRecorder::EndStep() {
+  in_step_ = false;
+  std::optional<StepProfile> complete;
+  if (closing_.id != 0) complete = std::move(closing_.profile);
+  closing_ = std::move(open_);
+  open_ = Step{};
+  return complete;
+}
+
+void StepRecorder::Reset() {
+  open_ = Step{};
+  closing_ = Step{};
+  in_step_ = false;
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,337 @@
+#include "harness/runner/agent.h"
+
+#include <dlfcn.h>
+#include <malloc.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <type_traits>
+
+#include "harness/ledger/ledger.h"
+#include "harness/probe/process_probe.h"
+#include "harness/runner/wire.h"
+
+namespace plimsoll {
+namespace {
+
+using wire::MessageType;
+
+// No message waits longer than an iteration: the buffer is flushed at each one's end.
+constexpr size_t kBufferBytes = size_t{64} << 10;
+
+struct Agent {
+  int fd = -1;
+  PlimsollChannel channel = {};
+  bool connected = false;
+  bool greeted = false;
+  bool trim = false;
+  bool enough = false;      // the harness said Stop
+  pid_t pid = 0;
+  uint32_t iteration = 0;
+  // The ledger's epoch before the first iteration: 0 for a case's own process, later
+  // for one that connects in mid-life. The harness counts from 1.
+  uint32_t base_epoch = 0;
+  wire::ContinueMessage plan = {};
+  size_t buffered = 0;
+};
+
+// The constructor below may run before this file's dynamic initialisation would.
+constinit Agent agent;
+constinit ProcessProbe probe;
+alignas(8) char buffer[kBufferBytes];
+
+// Raw system calls: the interposed write would look for marks, and a cancelled
+// thread must not stop in the middle of a message.
+bool WriteAll(const char* data, size_t size) {
+  if (agent.channel.write != nullptr) {
+    agent.channel.write(agent.channel.context, data, size);
+    return true;
+  }
+  while (size > 0) {
+    const long written = syscall(SYS_sendto, agent.fd, data, size, 0x4000 /* MSG_NOSIGNAL */,
+                                 nullptr, 0);
+    if (written < 0 && errno == EINTR) continue;
+    if (written <= 0) return false;
+    data += written;
+    size -= static_cast<size_t>(written);
+  }
+  return true;
+}
+
+bool ReadAll(void* data, size_t size) {
+  if (agent.channel.read != nullptr) return agent.channel.read(agent.channel.context, data, size);
+  char* to = static_cast<char*>(data);
+  while (size > 0) {
+    const long got = syscall(SYS_read, agent.fd, to, size);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) return false;
+    to += got;
+    size -= static_cast<size_t>(got);
+  }
+  return true;
+}
+
+void Flush() {
+  if (agent.buffered == 0) return;
+  if (!WriteAll(buffer, agent.buffered)) agent.connected = false;
+  agent.buffered = 0;
+}
+
+void Put(MessageType type, const void* payload, size_t size, const void* more = nullptr,
+         size_t more_size = 0) {
+  const wire::MessageHeader header = {static_cast<uint32_t>(type),
+                                      static_cast<uint32_t>(size + more_size)};
+  if (agent.buffered + sizeof(header) + size + more_size > kBufferBytes) Flush();
+  char* to = buffer + agent.buffered;
+  std::memcpy(to, &header, sizeof(header));
+  std::memcpy(to + sizeof(header), payload, size);
+  if (more_size > 0) std::memcpy(to + sizeof(header) + size, more, more_size);
+  agent.buffered += sizeof(header) + size + more_size;
+}
+
+// How the malloc in charge is told to return what was freed but kept to the kernel.
+struct FreeMemoryCalls {
+  int (*jemalloc)(const char*, void*, size_t*, void*, size_t) = nullptr;  // mallctl
+  void (*tcmalloc)() = nullptr;
+  void (*mimalloc)(bool) = nullptr;
+};
+FreeMemoryCalls free_memory;
+
+// Once: dlsym allocates when a name is not there.
+void FindFreeMemoryCalls() {
+  const auto find = [](auto& function, const char* name) {
+    function = reinterpret_cast<std::decay_t<decltype(function)>>(dlsym(RTLD_DEFAULT, name));
+  };
+  find(free_memory.jemalloc, "mallctl");
+  find(free_memory.tcmalloc, "MallocExtension_ReleaseFreeMemory");
+  find(free_memory.mimalloc, "mi_collect");
+}
+
+void ReturnFreeMemory() {
+  if (free_memory.jemalloc != nullptr) {
+    // 4096 is jemalloc's MALLCTL_ARENAS_ALL.
+    free_memory.jemalloc("arena.4096.purge", nullptr, nullptr, nullptr, 0);
+  } else if (free_memory.tcmalloc != nullptr) {
+    free_memory.tcmalloc();
+  } else if (free_memory.mimalloc != nullptr) {
+    free_memory.mimalloc(true);
+  } else {
+    malloc_trim(0);
+  }
+}
+
+uint64_t Now() {
+  timespec now = {};
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return static_cast<uint64_t>(now.tv_sec) * 1000000000u + static_cast<uint64_t>(now.tv_nsec);
+}
+
+void SendSample(SampleLevel level) {
+  Sample sample;
+  sample.iteration = agent.iteration;
+  sample.nanoseconds = Now();
+  sample.process = probe.Sample(level);
+  if (ledger::Interposed()) sample.ledger = ledger::Read();
+  const wire::SampleMessage message = wire::Encode(sample);
+  Put(MessageType::kSample, &message, sizeof(message));
+}
+
+void SendSnapshot() {
+  const wire::SnapshotBegin begin = {agent.iteration};
+  Put(MessageType::kSnapshotBegin, &begin, sizeof(begin));
+  ledger::SnapshotVisitor visitor;
+  visitor.context = nullptr;
+  visitor.site = [](void*, const ledger::SiteRow& row) {
+    const wire::SiteMessage message = {static_cast<uint32_t>(row.kind), row.site,
+                                       row.live_blocks,                 row.live_bytes,
+                                       row.floor_blocks,                row.floor_bytes};
+    Put(MessageType::kSite, &message, sizeof(message));
+  };
+  visitor.epoch = [](void*, const ledger::EpochRow& row) {
+    const uint32_t epoch = row.epoch > agent.base_epoch ? row.epoch - agent.base_epoch : 0;
+    const wire::EpochMessage message = {epoch, 0, row.blocks, row.bytes};
+    Put(MessageType::kEpoch, &message, sizeof(message));
+  };
+  const wire::SnapshotEnd end = {
+      ledger::TakeSnapshot(agent.base_epoch + agent.plan.fold_through, visitor) ? 1u : 0u};
+  Put(MessageType::kSnapshotEnd, &end, sizeof(end));
+}
+
+void SendFrames(uint32_t site) {
+  uint64_t addresses[wire::kMaxFrames];
+  const size_t count = ledger::Frames(site, addresses, wire::kMaxFrames);
+  const wire::FramesMessage message = {site, static_cast<uint32_t>(count)};
+  Put(MessageType::kFrames, &message, sizeof(message), addresses, count * sizeof(addresses[0]));
+}
+
+void SendModules() {
+  ledger::Modules(nullptr, [](void*, const ledger::ModuleRow& row) {
+    const size_t length = strnlen(row.path, wire::kMaxPath);
+    const wire::ModuleMessage message = {row.start, row.end, row.offset,
+                                         static_cast<uint32_t>(length), 0};
+    Put(MessageType::kModule, &message, sizeof(message), row.path, length);
+  });
+}
+
+// Measures by doing: how much of the resident memory was only being kept.
+void SendRetention() {
+  const ProcessCounters before = probe.Sample(SampleLevel::kFull);
+  ReturnFreeMemory();
+  const ProcessCounters after = probe.Sample(SampleLevel::kFull);
+  constexpr uint64_t kAbsent = UINT64_MAX;
+  const wire::RetentionMessage message = {
+      before.rss_anon_bytes.value_or(kAbsent), after.rss_anon_bytes.value_or(kAbsent),
+      before.malloc_free_bytes.value_or(kAbsent), kAbsent, ledger::OwnBytes()};
+  Put(MessageType::kRetention, &message, sizeof(message));
+}
+
+// Obeys the harness until it says how far to go on. Without an answer (the harness
+// has gone) the program runs on undisturbed.
+void ServeCommands() {
+  Flush();
+  while (agent.connected) {
+    wire::MessageHeader header = {};
+    alignas(8) char payload[wire::kMaxPayload];
+    if (!ReadAll(&header, sizeof(header)) || header.size > sizeof(payload) ||
+        !ReadAll(payload, header.size)) {
+      break;
+    }
+    switch (static_cast<MessageType>(header.type)) {
+      case MessageType::kContinue:
+        std::memcpy(&agent.plan, payload, sizeof(agent.plan));
+        return;
+      case MessageType::kStop:
+        agent.enough = true;
+        return;
+      case MessageType::kSendFrames: {
+        uint32_t site = 0;
+        std::memcpy(&site, payload, sizeof(site));
+        SendFrames(site);
+        break;
+      }
+      case MessageType::kSendModules:
+        SendModules();
+        break;
+      case MessageType::kSendRetention:
+        SendRetention();
+        break;
+      case MessageType::kCaptureStacks: {
+        uint32_t full = 0;
+        std::memcpy(&full, payload, sizeof(full));
+        ledger::SetStackMode(full != 0 ? ledger::StackMode::kFull : ledger::StackMode::kCaller);
+        break;
+      }
+      default:
+        break;
+    }
+    Flush();
+  }
+  agent.connected = false;
+  agent.enough = true;
+}
+
+void Greet() {
+  agent.greeted = true;
+  FindFreeMemoryCalls();
+  ProbeOptions options;
+  options.malloc_entry = dlsym(RTLD_NEXT, "malloc");
+  probe = ProcessProbe::ForSelf(options);
+  const wire::Hello hello = {wire::kVersion, static_cast<uint32_t>(agent.pid),
+                             ledger::Interposed() ? 1u : 0u};
+  Put(MessageType::kHello, &hello, sizeof(hello));
+  ServeCommands();
+}
+
+bool IsFloorPoint(uint32_t iteration) {
+  for (uint32_t i = 0; i < agent.plan.floor_point_count && i < wire::kMaxFloorPoints; ++i) {
+    if (agent.plan.floor_points[i] == iteration) return true;
+  }
+  return false;
+}
+
+// A forked child shares the socket but is not the case.
+void ForgetInChild() {
+  agent.connected = false;
+  agent.fd = -1;
+}
+
+const char* EnvironmentValue(const char* name) {
+  const char* value = getenv(name);
+  return value != nullptr && *value != '\0' ? value : nullptr;
+}
+
+__attribute__((constructor)) void ConnectFromEnvironment() {
+  const char* fd = EnvironmentValue("PLIMSOLL_AGENT_FD");
+  const char* parent = EnvironmentValue("PLIMSOLL_PARENT");
+  // Grandchildren inherit the variables and the socket, but take no part.
+  if (fd == nullptr || parent == nullptr || atoi(parent) != getppid()) return;
+  agent.fd = atoi(fd);
+  agent.pid = getpid();
+  agent.connected = true;
+  const char* trim = EnvironmentValue("PLIMSOLL_TRIM");
+  agent.trim = trim != nullptr && *trim == '1';
+  pthread_atfork(nullptr, nullptr, ForgetInChild);
+  ledger::AdvanceEpoch();  // set-up and the first iteration are epoch 1
+}
+
+__attribute__((destructor)) void SayGoodbye() {
+  if (!agent.connected || !agent.greeted || agent.pid != getpid()) return;
+  Put(MessageType::kGoodbye, nullptr, 0);
+  Flush();
+}
+
+}  // namespace
+}  // namespace plimsoll
+
+using plimsoll::agent;
+
+extern "C" {
+
+__attribute__((visibility("default"))) int plimsoll_agent_present(void) {
+  return agent.connected ? 1 : 0;
+}
+
+__attribute__((visibility("default"))) bool plimsoll_agent_connect(const PlimsollChannel* channel) {
+  if (agent.connected && agent.channel.write == nullptr) return false;
+  agent.channel = channel != nullptr ? *channel : PlimsollChannel{};
+  agent.connected = channel != nullptr;
+  agent.greeted = false;
+  agent.enough = false;
+  agent.iteration = 0;
+  agent.buffered = 0;
+  agent.pid = getpid();
+  agent.base_epoch = plimsoll::ledger::Epoch();
+  plimsoll::ledger::AdvanceEpoch();
+  return true;
+}
+
+__attribute__((visibility("default"))) int plimsoll_agent_iteration_end(void) {
+  using namespace plimsoll;
+  if (!agent.connected) return 0;
+  const ledger::Suppress suppress;
+  if (agent.enough) return 0;
+  if (!agent.greeted) Greet();
+  if (!agent.connected) return 0;
+  if (agent.trim) ReturnFreeMemory();
+  ++agent.iteration;
+  const bool look = agent.iteration == agent.plan.next_look;
+  // Everything once at the first mark and at each look; the cheap part in between.
+  SendSample(look || agent.iteration == 1 ? SampleLevel::kFull : SampleLevel::kEveryIteration);
+  if (look) {
+    SendSnapshot();
+    ServeCommands();
+  } else {
+    if (IsFloorPoint(agent.iteration)) ledger::TakeFloor();
+    Flush();
+  }
+  ledger::AdvanceEpoch();
+  return agent.enough ? 0 : 1;
+}
+}

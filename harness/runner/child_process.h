@@ -1,0 +1,67 @@
+#ifndef HARNESS_RUNNER_CHILD_PROCESS_H_
+#define HARNESS_RUNNER_CHILD_PROCESS_H_
+
+// Starts a program with the agent's socket and its output connected, and ends it
+// surely. Thread-compatible; one owner per child.
+
+#include <sys/types.h>
+
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+
+namespace plimsoll {
+
+struct ProcessOptions {
+  std::vector<std::string> command;  // command[0] is looked up in PATH when it has no '/'
+  std::vector<std::pair<std::string, std::string>> variables;  // added to ours, replacing
+  std::vector<std::string> preload;  // LD_PRELOAD, first to last; empty: as inherited
+  std::string directory;             // empty: ours
+  bool capture_output = true;        // stdout and stderr into one pipe; false: inherited
+};
+
+// How a process ended.
+struct ExitStatus {
+  std::optional<int> code;    // exited by itself
+  std::optional<int> signal;  // was killed
+  bool dumped_core = false;
+};
+// "exit status 3", "killed by SIGSEGV (Segmentation fault), core dumped".
+std::string Describe(const ExitStatus& status);
+
+class ChildProcess {
+ public:
+  // Starts `options.command` in a process group of its own. A program that cannot be
+  // executed is an error here (path and reason), not an exit status.
+  static Expected<ChildProcess> Start(const ProcessOptions& options);
+
+  ChildProcess(ChildProcess&& other) noexcept;
+  ChildProcess& operator=(ChildProcess&&) = delete;
+  ~ChildProcess();  // kills the whole group and reaps the child
+
+  pid_t pid() const { return pid_; }
+  // Our end of the agent's stream socket, and of the captured output (-1: none).
+  // Non-blocking, closed by the destructor.
+  int agent_fd() const { return agent_fd_; }
+  int output_fd() const { return output_fd_; }
+
+  // Sends `signal` to the child's process group.
+  void Signal(int signal) const;
+  // The status if the child has ended, without waiting.
+  std::optional<ExitStatus> Poll();
+
+ private:
+  ChildProcess() = default;
+
+  pid_t pid_ = -1;
+  int agent_fd_ = -1;
+  int output_fd_ = -1;
+  std::optional<ExitStatus> status_;
+};
+
+}  // namespace plimsoll
+
+#endif  // HARNESS_RUNNER_CHILD_PROCESS_H_

@@ -1,0 +1,202 @@
+#include "harness/runner/conductor.h"
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+
+namespace plimsoll {
+namespace {
+
+using wire::MessageType;
+
+// A second phase sees a suspect leak at least this often, if it goes on leaking.
+constexpr uint32_t kLeaksToSee = 3;
+constexpr uint32_t kShortestAttribution = 8;
+constexpr uint32_t kLongestAttribution = 512;
+// Call stacks asked for: the suspects' own, and candidates seen in the second phase.
+constexpr size_t kMostFrames = 256;
+
+template <typename T>
+std::string Command(MessageType type, const T& payload) {
+  const wire::MessageHeader header = {static_cast<uint32_t>(type), sizeof(payload)};
+  std::string bytes(sizeof(header) + sizeof(payload), '\0');
+  std::memcpy(bytes.data(), &header, sizeof(header));
+  std::memcpy(bytes.data() + sizeof(header), &payload, sizeof(payload));
+  return bytes;
+}
+
+std::string Command(MessageType type) {
+  const wire::MessageHeader header = {static_cast<uint32_t>(type), 0};
+  return std::string(reinterpret_cast<const char*>(&header), sizeof(header));
+}
+
+}  // namespace
+
+Conductor::Conductor(const Rule& rule, bool capture_stacks)
+    : rule_(rule), capture_stacks_(capture_stacks), looks_(Looks(rule)) {}
+
+uint32_t Conductor::iterations() const { return samples_.empty() ? 0 : samples_.back().iteration; }
+
+std::string Conductor::Take(AgentEvent event) {
+  if (std::get_if<wire::Hello>(&event) != nullptr) {
+    return ContinueTo(looks_.front(), rule_.warmup);
+  }
+  if (Sample* sample = std::get_if<Sample>(&event)) {
+    samples_.push_back(*sample);
+    return "";
+  }
+  if (Snapshot* snapshot = std::get_if<Snapshot>(&event)) return AtLook(std::move(*snapshot));
+  if (SiteFrames* frames = std::get_if<SiteFrames>(&event)) {
+    awaited_frames_.erase(frames->site);
+    frames_.push_back(std::move(*frames));
+    return MaybeStop();
+  }
+  if (Module* module = std::get_if<Module>(&event)) {
+    modules_.push_back(std::move(*module));
+    return "";
+  }
+  if (const auto* retention = std::get_if<wire::RetentionMessage>(&event)) {
+    retention_ = *retention;
+    return MaybeStop();
+  }
+  return "";
+}
+
+std::string Conductor::AtLook(Snapshot snapshot) {
+  if (phase_ == Phase::kAttribute) {
+    stacks_snapshot_ = std::move(snapshot);
+    return Collect();
+  }
+  if (phase_ != Phase::kDetect) return "";
+  snapshots_.push_back(std::move(snapshot));
+  judgement_ = Judge(rule_, snapshots_, samples_);
+  judged_iterations_ = snapshots_.back().iteration;
+  const bool last = snapshots_.size() == looks_.size();
+  if (!judgement_->decided && !last) {
+    return ContinueTo(looks_[snapshots_.size()], rule_.warmup);
+  }
+  if (capture_stacks_ && !judgement_->findings.empty()) return Attribute();
+  return Collect();
+}
+
+std::string Conductor::Attribute() {
+  phase_ = Phase::kAttribute;
+  double longest_wait = 1;
+  for (const SiteFinding& finding : judgement_->findings) {
+    const double wait = finding.period.has_value()         ? *finding.period
+                        : finding.blocks_per_iteration > 0 ? 1 / finding.blocks_per_iteration
+                                                           : kLongestAttribution;
+    longest_wait = std::max(longest_wait, wait);
+  }
+  const double born = std::clamp<double>(kLeaksToSee * longest_wait + 0.5, kShortestAttribution,
+                                         kLongestAttribution);
+  const uint32_t now = iterations();
+  return Command(MessageType::kCaptureStacks, wire::CaptureStacksMessage{1}) +
+         ContinueTo(now + static_cast<uint32_t>(born) + rule_.gap, now);
+}
+
+std::string Conductor::Collect() {
+  phase_ = Phase::kCollect;
+  for (const SiteFinding& finding : judgement_->findings) awaited_frames_.insert(finding.site);
+  if (stacks_snapshot_.has_value()) {
+    for (const SiteSurvivors& site : stacks_snapshot_->sites) {
+      const bool suspect_kind = std::any_of(
+          judgement_->findings.begin(), judgement_->findings.end(),
+          [&](const SiteFinding& finding) { return finding.kind == site.kind; });
+      if (suspect_kind && OldBlocks(site) > 0 && awaited_frames_.size() < kMostFrames) {
+        awaited_frames_.insert(site.site);
+      }
+    }
+  }
+  std::string commands;
+  for (const uint32_t site : awaited_frames_) {
+    commands += Command(MessageType::kSendFrames, wire::SendFramesMessage{site});
+  }
+  if (!awaited_frames_.empty()) commands += Command(MessageType::kSendModules);
+  return commands + Command(MessageType::kSendRetention);
+}
+
+// The agent answers in order: with frames and retention there, the modules are too.
+std::string Conductor::MaybeStop() {
+  if (phase_ != Phase::kCollect || !awaited_frames_.empty() || !retention_.has_value()) return "";
+  phase_ = Phase::kDone;
+  return Command(MessageType::kStop);
+}
+
+std::string Conductor::ContinueTo(uint32_t look, uint32_t fold_through) {
+  wire::ContinueMessage message = {};
+  message.next_look = look;
+  message.fold_through = fold_through;
+  for (const uint32_t point : FloorPoints(rule_)) {
+    if (point > iterations() && point < look &&
+        message.floor_point_count < wire::kMaxFloorPoints) {
+      message.floor_points[message.floor_point_count++] = point;
+    }
+  }
+  return Command(MessageType::kContinue, message);
+}
+
+uint64_t Conductor::OldBlocks(const SiteSurvivors& site) const {
+  const uint32_t newest = stacks_snapshot_->iteration - rule_.gap;
+  uint64_t blocks = 0;
+  for (const EpochSurvivors& row : site.epochs) {
+    if (row.epoch > judged_iterations_ && row.epoch <= newest) blocks += row.blocks;
+  }
+  return blocks;
+}
+
+const SiteFrames* Conductor::FramesOf(uint32_t site) const {
+  for (const SiteFrames& frames : frames_) {
+    if (frames.site == site) return &frames;
+  }
+  return nullptr;
+}
+
+const SiteFrames* Conductor::BestFrames(const SiteFinding& finding) const {
+  const SiteFrames* caller = FramesOf(finding.site);
+  if (caller == nullptr || caller->addresses.empty() || !stacks_snapshot_.has_value()) {
+    return caller;
+  }
+  // A full stack begins with the address that is the whole of a counting-mode site.
+  const SiteFrames* best = caller;
+  uint64_t most = 0;
+  for (const SiteSurvivors& site : stacks_snapshot_->sites) {
+    const SiteFrames* frames = FramesOf(site.site);
+    if (site.kind != finding.kind || frames == nullptr || frames->addresses.size() < 2 ||
+        frames->addresses.front() != caller->addresses.front()) {
+      continue;
+    }
+    const uint64_t blocks = OldBlocks(site);
+    if (blocks > most) {
+      most = blocks;
+      best = frames;
+    }
+  }
+  return best;
+}
+
+void Conductor::Report(CaseResult& result) const {
+  result.warmup = rule_.warmup;
+  result.samples = samples_;
+  result.iterations = iterations() > rule_.warmup ? iterations() - rule_.warmup : 0;
+  result.peak = PeakOf(samples_, rule_.warmup);
+  if (!judgement_.has_value() || phase_ != Phase::kDone) {
+    result.verdict = Verdict::kError;
+    result.reason = "ended before its verdict";
+    return;
+  }
+  result.iterations = judged_iterations_ - rule_.warmup;
+  result.verdict = judgement_->verdict;
+  result.reason = judgement_->reason;
+  result.growth = judgement_->growth;
+  result.sites = judgement_->findings;
+  if (result.sites.empty()) return;
+  for (SiteFinding& finding : result.sites) {
+    if (const SiteFrames* frames = BestFrames(finding)) {
+      for (uint64_t a : frames->addresses) finding.stack.push_back(std::to_string(a));
+    }
+  }
+}
+
+}  // namespace plimsoll

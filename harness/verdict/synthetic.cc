@@ -1,0 +1,315 @@
+#include "harness/verdict/synthetic.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstdio>
+#include <cstdlib>
+#include <deque>
+#include <memory>
+#include <set>
+
+namespace plimsoll {
+
+SyntheticLedger::Block SyntheticLedger::Allocate(uint32_t site, uint64_t bytes, ResourceKind kind) {
+  Site& holder = sites_[{kind, site}];
+  HeldCount& born = holder.epochs[epoch_];
+  ++born.blocks;
+  born.bytes += bytes;
+  ++holder.live.blocks;
+  holder.live.bytes += bytes;
+  return {.kind = kind, .site = site, .epoch = epoch_, .bytes = bytes};
+}
+
+void SyntheticLedger::Free(const Block& block) {
+  Site& holder = sites_[{block.kind, block.site}];
+  const auto born = holder.epochs.find(block.epoch);
+  --born->second.blocks;
+  born->second.bytes -= block.bytes;
+  if (born->second.blocks == 0) holder.epochs.erase(born);
+  --holder.live.blocks;
+  holder.live.bytes -= block.bytes;
+}
+
+void SyntheticLedger::ObserveFloors() {
+  for (auto& [key, site] : sites_) {
+    // A site that first appears within a window held nothing at the points before.
+    if (!site.floor_seen) site.floor = {};
+    site.floor_seen = true;
+    site.floor.blocks = std::min(site.floor.blocks, site.live.blocks);
+    site.floor.bytes = std::min(site.floor.bytes, site.live.bytes);
+  }
+}
+
+Snapshot SyntheticLedger::TakeSnapshot() {
+  ObserveFloors();
+  Snapshot snapshot = {.iteration = epoch_, .sites = {}, .complete = true};
+  for (auto& [key, site] : sites_) {
+    SiteSurvivors survivors = {.kind = key.first,
+                               .site = key.second,
+                               .live_blocks = site.live.blocks,
+                               .live_bytes = site.live.bytes,
+                               .floor_blocks = site.floor.blocks,
+                               .floor_bytes = site.floor.bytes,
+                               .epochs = {}};
+    for (const auto& [epoch, held] : site.epochs) {
+      survivors.epochs.push_back({.epoch = epoch, .blocks = held.blocks, .bytes = held.bytes});
+    }
+    snapshot.sites.push_back(std::move(survivors));
+    site.floor = site.live;
+  }
+  return snapshot;
+}
+
+LedgerCounters SyntheticLedger::Counters() const {
+  LedgerCounters counters;
+  for (const auto& [key, site] : sites_) {
+    HeldCount& held = counters.held[static_cast<size_t>(key.first)];
+    held.blocks += site.live.blocks;
+    held.bytes += site.live.bytes;
+  }
+  return counters;
+}
+
+namespace {
+
+using Block = SyntheticLedger::Block;
+
+uint32_t Between(uint32_t least, uint32_t most, Random& random) {
+  return std::uniform_int_distribution<uint32_t>(least, most)(random);
+}
+
+// One block of 64 bytes whenever `when` says so.
+template <typename When>
+Iteration LeakWhen(When when) {
+  return [when](SyntheticLedger& ledger, uint32_t epoch, Random& random) mutable {
+    if (when(epoch, random)) ledger.Allocate(1, 64);
+  };
+}
+
+Pattern LeakEvery(uint32_t k) {
+  return {.name = "leak_every_" + std::to_string(k),
+          .leaks = true,
+          .rate = 1.0 / k,
+          .start = [k](Random& random) {
+            const uint32_t phase = Between(0, k - 1, random);
+            return LeakWhen([=](uint32_t epoch, Random&) { return epoch % k == phase; });
+          }};
+}
+
+Pattern LeakAtRandom(const char* name, double p) {
+  return {.name = name, .leaks = true, .rate = p, .start = [p](Random&) {
+            return LeakWhen(
+                [p](uint32_t, Random& random) { return std::bernoulli_distribution(p)(random); });
+          }};
+}
+
+// Keeps what was looked up for each of `keys` keys, looked up at random, for ever.
+Iteration RandomKeyCache(uint32_t keys) {
+  return [keys, seen = std::set<uint32_t>()](SyntheticLedger& ledger, uint32_t,
+                                             Random& random) mutable {
+    if (seen.insert(Between(1, keys, random)).second) ledger.Allocate(1, 256);
+  };
+}
+
+// The last `capacity` blocks, one more in each iteration that `when` picks.
+Iteration Ring(uint32_t capacity, double chance) {
+  return
+      [=, held = std::deque<Block>()](SyntheticLedger& ledger, uint32_t, Random& random) mutable {
+        if (!std::bernoulli_distribution(chance)(random)) return;
+        held.push_back(ledger.Allocate(1, 128));
+        if (held.size() > capacity) {
+          ledger.Free(held.front());
+          held.pop_front();
+        }
+      };
+}
+
+// A full cache in which each new block replaces a random one.
+Iteration RandomReplacement(uint32_t capacity) {
+  return [capacity, held = std::vector<Block>()](SyntheticLedger& ledger, uint32_t,
+                                                 Random& random) mutable {
+    const Block block = ledger.Allocate(1, 128);
+    if (held.size() < capacity) {
+      held.push_back(block);
+      return;
+    }
+    Block& victim = held[Between(0, capacity - 1, random)];
+    ledger.Free(victim);
+    victim = block;
+  };
+}
+
+// A batch that grows by a block per iteration and is dropped at its end.
+Iteration Sawtooth(uint32_t period) {
+  return [period, held = std::vector<Block>()](SyntheticLedger& ledger, uint32_t epoch,
+                                               Random&) mutable {
+    held.push_back(ledger.Allocate(1, 100));
+    if (epoch % period != 0) return;
+    for (const Block& block : held) ledger.Free(block);
+    held.clear();
+  };
+}
+
+// `count` one-off blocks at uniformly random iterations up to `last`.
+Iteration LazyInit(uint32_t count, uint32_t last, Random& random) {
+  std::multiset<uint32_t> when;
+  for (uint32_t i = 0; i < count; ++i) when.insert(Between(1, last, random));
+  return [when](SyntheticLedger& ledger, uint32_t epoch, Random&) {
+    for (size_t i = 0; i < when.count(epoch); ++i) ledger.Allocate(1, 4096);
+  };
+}
+
+// Words drawn by Zipf's law from `words`, each kept when first seen.
+Iteration Interning(uint32_t words) {
+  std::vector<double> weights;
+  for (uint32_t i = 1; i <= words; ++i) weights.push_back(1.0 / i);
+  return [seen = std::set<size_t>(),
+          draw = std::discrete_distribution<size_t>(weights.begin(), weights.end())](
+             SyntheticLedger& ledger, uint32_t, Random& random) mutable {
+    for (int i = 0; i < 4; ++i) {
+      if (seen.insert(draw(random)).second) ledger.Allocate(1, 40);
+    }
+  };
+}
+
+// A vector that gains an element per iteration up to `capacity`, re-allocated at twice its
+// size when full, or each time when `tight`.
+Iteration GrowingVector(uint32_t capacity, bool tight) {
+  return [=, block = Block(), size = uint32_t{0}, room = uint32_t{0}](SyntheticLedger& ledger,
+                                                                      uint32_t, Random&) mutable {
+    if (size == capacity) return;
+    if (size == room) {
+      if (room != 0) ledger.Free(block);
+      room = room == 0 ? 1 : tight ? room + 1 : 2 * room;
+      block = ledger.Allocate(1, 8ull * room);
+    }
+    ++size;
+  };
+}
+
+// A pool that adds a chunk whenever the largest burst so far is exceeded: about log(n)
+// times, up to `limit` chunks.
+Iteration LogPool(uint32_t limit) {
+  return [limit, chunks = uint32_t{0}, largest = 0.0](SyntheticLedger& ledger, uint32_t,
+                                                      Random& random) mutable {
+    const double burst = std::uniform_real_distribution<double>(0, 1)(random);
+    if (burst <= largest || chunks == limit) return;
+    largest = burst;
+    ++chunks;
+    ledger.Allocate(1, 65536);
+  };
+}
+
+// The last result, of random size, replaced with `chance` per iteration.
+Iteration LastResult(double chance) {
+  return [chance, held = Block()](SyntheticLedger& ledger, uint32_t, Random& random) mutable {
+    if (!std::bernoulli_distribution(chance)(random)) return;
+    if (held.bytes != 0) ledger.Free(held);
+    held = ledger.Allocate(1, Between(1, 10000, random));
+  };
+}
+
+// Both programs, at the same site.
+Iteration Both(Iteration first, Iteration second) {
+  return [first = std::move(first), second = std::move(second)](SyntheticLedger& ledger,
+                                                                uint32_t epoch, Random& random) {
+    first(ledger, epoch, random);
+    second(ledger, epoch, random);
+  };
+}
+
+Iteration From(uint32_t onset, Iteration then) {
+  return [onset, then = std::move(then)](SyntheticLedger& ledger, uint32_t epoch, Random& random) {
+    if (epoch >= onset) then(ledger, epoch, random);
+  };
+}
+
+Iteration EveryIteration() {
+  return LeakWhen([](uint32_t, Random&) { return true; });
+}
+
+std::vector<Pattern> MakePatterns() {
+  std::vector<Pattern> all;
+  const auto bounded = [&](std::string name, std::function<Iteration(Random&)> start) {
+    all.push_back({.name = std::move(name), .leaks = false, .rate = 0, .start = std::move(start)});
+  };
+  const auto leak = [&](std::string name, double rate, std::function<Iteration(Random&)> start) {
+    all.push_back(
+        {.name = std::move(name), .leaks = true, .rate = rate, .start = std::move(start)});
+  };
+  bounded("random_key_cache_64", [](Random&) { return RandomKeyCache(64); });
+  bounded("random_key_cache_128", [](Random&) { return RandomKeyCache(128); });
+  bounded("sawtooth_10", [](Random&) { return Sawtooth(10); });
+  bounded("sawtooth_up_to_60", [](Random& r) { return Sawtooth(Between(20, 60, r)); });
+  bounded("lru_16", [](Random&) { return Ring(16, 1); });
+  bounded("ring_up_to_100", [](Random& r) { return Ring(Between(17, 100, r), 1); });
+  bounded("ring_16_one_in_4", [](Random&) { return Ring(16, 0.25); });
+  bounded("random_replacement_64", [](Random&) { return RandomReplacement(64); });
+  bounded("lazy_init_5", [](Random& r) { return LazyInit(5, 2048, r); });
+  bounded("lazy_init_20", [](Random& r) { return LazyInit(20, 2048, r); });
+  bounded("interning_zipf_100", [](Random&) { return Interning(100); });
+  bounded("vector_doubles_to_64", [](Random&) { return GrowingVector(64, false); });
+  bounded("vector_doubles_to_300", [](Random&) { return GrowingVector(300, false); });
+  bounded("log_pool", [](Random&) { return LogPool(12); });
+  bounded("last_result_one_in_50", [](Random&) { return LastResult(0.02); });
+  bounded("last_result_every", [](Random&) { return LastResult(1); });
+  bounded("burst_of_60", [](Random& random) {
+    const uint32_t onset = Between(20, 1500, random);
+    return LeakWhen(
+        [onset](uint32_t epoch, Random&) { return epoch >= onset && epoch < onset + 60; });
+  });
+  leak("leak_every_1", 1, [](Random&) { return EveryIteration(); });
+  for (const uint32_t k : {2u, 7u, 16u, 31u}) all.push_back(LeakEvery(k));
+  all.push_back(LeakAtRandom("leak_p_0.5", 0.5));
+  all.push_back(LeakAtRandom("leak_p_0.1", 0.1));
+  all.push_back(LeakAtRandom("leak_p_0.03", 0.03));
+  leak("sawtooth_10_and_every_1", 1, [](Random&) { return Both(Sawtooth(10), EveryIteration()); });
+  leak("ring_60_and_every_7", 1 / 7.,
+       [](Random& r) { return Both(Ring(60, 1), LeakEvery(7).start(r)); });
+  leak("random_key_cache_64_and_every_7", 1 / 7.,
+       [](Random& r) { return Both(RandomKeyCache(64), LeakEvery(7).start(r)); });
+  leak("last_result_and_p_0.1", 0.1,
+       [](Random& r) { return Both(LastResult(0.02), LeakAtRandom("", 0.1).start(r)); });
+  leak("every_1_from_600", 1, [](Random&) { return From(600, EveryIteration()); });
+  leak("vector_doubles", 0, [](Random&) { return GrowingVector(1u << 30, false); });
+  leak("vector_grows_each_time", 0, [](Random&) { return GrowingVector(1u << 30, true); });
+  return all;
+}
+
+}  // namespace
+
+const std::vector<Pattern>& SurvivorPatterns() {
+  static const std::vector<Pattern>& patterns = *new std::vector<Pattern>(MakePatterns());
+  return patterns;
+}
+
+const Pattern& SurvivorPattern(const std::string& name) {
+  for (const Pattern& pattern : SurvivorPatterns()) {
+    if (pattern.name == name) return pattern;
+  }
+  std::fprintf(stderr, "%s:%d: no pattern '%s'\n", __FILE__, __LINE__, name.c_str());
+  std::abort();
+}
+
+SyntheticRun RunPattern(const Rule& rule, const Pattern& pattern, uint64_t seed) {
+  Random random(seed);
+  const Iteration iterate = pattern.start(random);
+  const std::vector<uint32_t> looks = Looks(rule);
+  const std::vector<uint32_t> floors = FloorPoints(rule);
+  SyntheticLedger ledger;
+  SyntheticRun run;
+  for (uint32_t epoch = 1; epoch <= rule.warmup + rule.max_iterations; ++epoch) {
+    ledger.SetEpoch(epoch);
+    iterate(ledger, epoch, random);
+    if (std::binary_search(floors.begin(), floors.end(), epoch)) ledger.ObserveFloors();
+    if (std::binary_search(looks.begin(), looks.end(), epoch)) {
+      run.snapshots.push_back(ledger.TakeSnapshot());
+    }
+    const LedgerCounters counters = ledger.Counters();
+    run.live_bytes.push_back(counters.held[0].bytes);
+    run.live_blocks.push_back(counters.held[0].blocks);
+  }
+  return run;
+}
+
+}  // namespace plimsoll

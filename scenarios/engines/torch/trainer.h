@@ -1,0 +1,45 @@
+#ifndef SCENARIOS_ENGINES_TORCH_TRAINER_H_
+#define SCENARIOS_ENGINES_TORCH_TRAINER_H_
+
+// Trains one model on libtorch with synthetic, seeded data. Used from one thread. The
+// header leaves libtorch out: it takes 15 s to compile.
+
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "scenarios/engines/torch/options.h"
+#include "scenarios/engines/torch/tensor_allocator.h"
+
+namespace plimsoll {
+
+// Equal options give equal losses, bit for bit, with one thread, whatever the
+// allocator. Methods throw std::exception when libtorch does, or when a loss is not
+// finite, and std::runtime_error before Build().
+class Trainer {
+ public:
+  // `allocator` must outlive the process's last tensor.
+  Trainer(const TorchOptions& options, TensorAllocator* allocator);
+  ~Trainer();
+
+  void Build();    // model and optimizer, from the seed
+  void Release();  // drops both
+  void Train();    // one step: forward, loss, backward, optimizer
+  void Evaluate();  // one forward pass and loss without gradients
+  void Save(const std::string& path);  // model and optimizer
+  void Load(const std::string& path);
+
+  double last_loss() const { return last_loss_; }
+
+ private:
+  struct State;
+
+  TorchOptions options_;
+  TensorAllocator* allocator_;
+  double last_loss_ = 0;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace plimsoll
+
+#endif  // SCENARIOS_ENGINES_TORCH_TRAINER_H_

@@ -1,0 +1,66 @@
+#ifndef SCENARIOS_SCRIPT_SCRIPT_H_
+#define SCENARIOS_SCRIPT_SCRIPT_H_
+
+// Scripts: YAML files that describe scenarios, and the cases they stand for.
+// Thread-safe: pure functions of the files they read.
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "harness/gate/lines.h"
+
+namespace plimsoll {
+
+// An environment that a script spells out instead of naming one.
+struct CustomEnvironment {
+  std::string preload;  // a shared library; may be empty
+  std::map<std::string, std::string> variables;
+};
+
+// A cache that may grow until it is full: survivors at a site whose stack matches are a
+// filling cache, not a leak, up to the capacity.
+struct BoundedBy {
+  std::string site;  // part of a function's name in the stack
+  std::optional<uint64_t> bytes;
+  std::optional<uint64_t> blocks;
+  std::string why;
+};
+
+// One scenario on one engine with one allocator in one environment.
+struct ScriptCase {
+  std::string scenario;
+  std::string engine;       // its child binary is engine_ENGINE
+  std::string allocator;
+  std::string environment;  // a name that the runner knows, or that of `custom`
+  std::optional<CustomEnvironment> custom_environment;
+  // What the engine reads (engines/config.h); models are as the script has them, to be
+  // resolved before the run: resolve.h.
+  std::string config_json;
+  std::vector<Line> lines;
+  std::vector<BoundedBy> bounded_by;
+  uint32_t warmup = 8;         // iterations before the first measured one
+  uint32_t iterations = 2048;  // most to measure
+  double timeout_seconds = 600;
+  std::string script;  // "PATH:LINE" of the scenario
+
+  // "SCENARIO/ENGINE/ALLOCATOR/ENVIRONMENT".
+  std::string Name() const {
+    return scenario + "/" + engine + "/" + allocator + "/" + environment;
+  }
+};
+
+// The cases of one script, in the order written. The error is of the form
+// "FILE:LINE: FIELD: 'VALUE': what is allowed".
+Expected<std::vector<ScriptCase>> LoadScript(const std::string& path);
+
+// The scripts that `paths` stand for: a file is itself, a folder is every *.yaml and
+// *.yml below it, sorted. Errors: no such path, a folder without a script.
+Expected<std::vector<std::string>> FindScripts(const std::vector<std::string>& paths);
+
+}  // namespace plimsoll
+
+#endif  // SCENARIOS_SCRIPT_SCRIPT_H_

@@ -1,0 +1,48 @@
+// plimsoll: the command line. Each command is a few lines over a library.
+
+#include <CLI/CLI.hpp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <unistd.h>
+
+#include "tools/exit_status.h"
+#include "tools/run_command.h"
+
+namespace {
+
+constexpr char kVersion[] = "plimsoll 0.1.0";
+
+constexpr char kFooter[] =
+    "Exit status: 0 every case holds; 1 a case leaks or is over its line; 2 the request is\n"
+    "wrong; 3 undecided (GROWING, INCONCLUSIVE, or nothing judged); 4 a case crashed, hung or\n"
+    "was killed. A proven leak outranks a failed case.";
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  // `bazel run` starts programs in their runfiles folder; paths are the caller's.
+  if (const char* directory = std::getenv("BUILD_WORKING_DIRECTORY"); directory != nullptr) {
+    if (chdir(directory) != 0) {
+      std::perror(directory);
+      return plimsoll::kExitBadRequest;
+    }
+  }
+  CLI::App app("Memory stress and leak tests for deep-learning runtimes: runs scenarios for many\n"
+               "iterations, each in its own process, and says with evidence whether memory keeps\n"
+               "growing, by how much per iteration, and from which line of code.",
+               "plimsoll");
+  app.set_version_flag("--version", kVersion);
+  app.footer(kFooter);
+  app.require_subcommand(1);
+  int status = plimsoll::kExitHolds;
+  plimsoll::AddRunCommand(app, status);
+  plimsoll::AddListCommand(app, status);
+  try {
+    app.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    const int code = app.exit(error);
+    return code == 0 ? plimsoll::kExitHolds : plimsoll::kExitBadRequest;
+  }
+  return status;
+}
