@@ -42,7 +42,11 @@ Line MakeLine(const char* metric, uint64_t limit) {
 }
 
 // "CLEAN: …" with the sites and their stacks, as the table prints them.
-std::string Summary(const CaseResult& result) { return RenderDetails(result); }
+std::string Summary(const CaseResult& result) {
+  TableOptions options;
+  options.details_of_all = true;
+  return RenderDetails(result, options);
+}
 
 // Why `result` is not the leak that was announced; empty when it is.
 std::string Mismatch(const CaseResult& result, const LeakTestOptions::ExpectedLeak& expected) {
@@ -100,6 +104,8 @@ class ParentTest : public ::testing::Test {
     // The parent already chose this test: the child must not shard it away.
     spec.variables.emplace_back("GTEST_TOTAL_SHARDS", "1");
     spec.variables.emplace_back("GTEST_SHARD_INDEX", "0");
+  // The file that tells Bazel of a test that ended early is the parent's to remove.
+  spec.variables.emplace_back("TEST_PREMATURE_EXIT_FILE", "");
     CaseObserver observer;
     CaseResult result = RunCase(spec, LedgerPath(), observer);
     if (result.skipped) GTEST_SKIP() << result.reason;
