@@ -15,8 +15,10 @@
 #include "harness/report/table.h"
 #include "harness/report/terminal.h"
 #include "harness/runner/environment.h"
+#include "scenarios/launch/installation.h"
 #include "scenarios/launch/launch.h"
 #include "scenarios/script/script.h"
+#include "scenarios/zoo/models.h"
 #include "tools/exit_status.h"
 
 namespace plimsoll {
@@ -172,7 +174,10 @@ int List(const std::vector<std::string>& paths, const std::string& filter) {
     std::printf("  %-18s%s\n", engine.name, engine.description);
   }
   std::printf("models:\n");
-  for (const std::string& name : ZooNames()) std::printf("  zoo:%s\n", name.c_str());
+  for (const ZooModel& model : ZooModels()) {
+    std::printf("  zoo:%-14.*s%.*s\n", static_cast<int>(model.name.size()), model.name.data(),
+                static_cast<int>(model.description.size()), model.description.data());
+  }
   std::printf("plimsoll list PATH... names the cases of scripts.\n");
   return kExitHolds;
 }

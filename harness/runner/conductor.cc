@@ -192,10 +192,9 @@ void Conductor::Report(CaseResult& result) const {
   result.growth = judgement_->growth;
   result.sites = judgement_->findings;
   if (result.sites.empty()) return;
+  ledger::Symbolizer symbolizer(modules_);
   for (SiteFinding& finding : result.sites) {
-    if (const SiteFrames* frames = BestFrames(finding)) {
-      for (uint64_t a : frames->addresses) finding.stack.push_back(std::to_string(a));
-    }
+    if (const SiteFrames* frames = BestFrames(finding)) finding.stack = symbolizer.Stack(*frames);
   }
 }
 
