@@ -175,7 +175,7 @@ int List(const std::vector<std::string>& paths, const std::string& filter) {
   }
   std::printf("models:\n");
   for (const ZooModel& model : ZooModels()) {
-    std::printf("  zoo:%-14.*s%.*s\n", static_cast<int>(model.name.size()), model.name.data(),
+    std::printf("  zoo:%-18.*s%.*s\n", static_cast<int>(model.name.size()), model.name.data(),
                 static_cast<int>(model.description.size()), model.description.data());
   }
   std::printf("plimsoll list PATH... names the cases of scripts.\n");

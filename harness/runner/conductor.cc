@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "harness/ledger/stacks.h"
 
 namespace plimsoll {
 namespace {
@@ -101,9 +102,9 @@ std::string Conductor::Collect() {
   for (const SiteFinding& finding : judgement_->findings) awaited_frames_.insert(finding.site);
   if (stacks_snapshot_.has_value()) {
     for (const SiteSurvivors& site : stacks_snapshot_->sites) {
-      const bool suspect_kind = std::any_of(
-          judgement_->findings.begin(), judgement_->findings.end(),
-          [&](const SiteFinding& finding) { return finding.kind == site.kind; });
+      const bool suspect_kind =
+          std::any_of(judgement_->findings.begin(), judgement_->findings.end(),
+                      [&](const SiteFinding& finding) { return finding.kind == site.kind; });
       if (suspect_kind && OldBlocks(site) > 0 && awaited_frames_.size() < kMostFrames) {
         awaited_frames_.insert(site.site);
       }
@@ -129,8 +130,7 @@ std::string Conductor::ContinueTo(uint32_t look, uint32_t fold_through) {
   message.next_look = look;
   message.fold_through = fold_through;
   for (const uint32_t point : FloorPoints(rule_)) {
-    if (point > iterations() && point < look &&
-        message.floor_point_count < wire::kMaxFloorPoints) {
+    if (point > iterations() && point < look && message.floor_point_count < wire::kMaxFloorPoints) {
       message.floor_points[message.floor_point_count++] = point;
     }
   }
