@@ -184,7 +184,7 @@ TEST(Heap, ExactAfterRandomWorkOfEightThreads) {
   for (Slot& slot : slots) free(slot.block);
 }
 
-__attribute__((noinline)) char* AllocateHere(size_t size) {
+PLIMSOLL_TEST_SITE char* AllocateHere(size_t size) {
   char* block = static_cast<char*>(malloc(size));
   __asm__ volatile("" : "+r"(block));
   return block;
@@ -246,6 +246,66 @@ TEST(Snapshot, FloorIsTheLeastSeenInBetween) {
   EXPECT_TRUE(found);
   free(first);
   free(second);
+}
+
+PLIMSOLL_TEST_SITE char* ViaFirst(size_t size) {
+  char* block = AllocateHere(size);
+  __asm__ volatile("" : "+r"(block));
+  return block;
+}
+
+PLIMSOLL_TEST_SITE char* ViaSecond(size_t size) {
+  char* block = AllocateHere(size);
+  __asm__ volatile("" : "+r"(block));
+  return block;
+}
+
+// Bytes held by sites with a frame in `function`.
+template <typename Function>
+uint64_t BytesThrough(Function* function) {
+  uint64_t bytes = 0;
+  for (const SiteRow& row : Snapshot(0).sites) {
+    if (IsFrom(row.site, function)) bytes += row.live_bytes;
+  }
+  return bytes;
+}
+
+TEST(Stacks, FullOnesTellCallersApart) {
+  char* one = ViaFirst(100);
+  EXPECT_EQ(BytesThrough(&ViaFirst), 0u) << "in counting mode only the innermost is known";
+  SetStackMode(StackMode::kFull);
+  char* first = ViaFirst(1000);
+  char* second = ViaSecond(20000);
+  char* third = ViaSecond(300000);
+  SetStackMode(StackMode::kCaller);
+  EXPECT_EQ(BytesThrough(&ViaFirst), 1000u);
+  EXPECT_EQ(BytesThrough(&ViaSecond), 320000u);
+  EXPECT_EQ(BytesThrough(&AllocateHere), 321100u);
+  for (char* block : {one, first, second, third}) free(block);
+}
+
+TEST(Stacks, FullAtChosenSitesOnly) {
+  char* block = AllocateHere(100);
+  std::vector<uint32_t> chosen;
+  for (const SiteRow& row : Snapshot(0).sites) {
+    if (IsFrom(row.site, &AllocateHere)) chosen.push_back(row.site);
+  }
+  // Under a sanitizer the whole stack is taken, or the innermost address.
+  ASSERT_EQ(chosen.size(), 1u);
+  ASSERT_TRUE(SetFullStacksAt(chosen.data(), chosen.size()));
+  char* through = ViaFirst(1000);
+  char* elsewhere = Escaped(new char[500]);
+  SetStackMode(StackMode::kCaller);
+  EXPECT_EQ(BytesThrough(&ViaFirst), 1000u);
+  uint64_t longest = 0;
+  for (const SiteRow& row : Snapshot(0).sites) {
+    uint64_t addresses[kMaximumFrames];
+    if (row.live_bytes == 500) longest = Frames(row.site, addresses, kMaximumFrames);
+  }
+  EXPECT_EQ(longest, 1u) << "not a chosen site";
+  free(block);
+  free(through);
+  delete[] elsewhere;
 }
 
 TEST(Sampling, AllocatesNothing) {

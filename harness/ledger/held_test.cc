@@ -190,7 +190,7 @@ TEST(Descriptors, ClosedUnseenAreTakenOutBySnapshots) {
   EXPECT_EQ(Blocks(ResourceKind::kDescriptor), before);
 }
 
-__attribute__((noinline)) int OpenHere() {
+PLIMSOLL_TEST_SITE int OpenHere() {
   const int descriptor = open("/dev/null", O_RDONLY);
   __asm__ volatile("");
   return descriptor;

@@ -61,9 +61,9 @@ void Count(const Names::Change& change) {
   state.counters.Held(change.kind, change.bytes, change.names);
 }
 
-void EnterName(ResourceKind kind, const char* path, const void* caller) {
+void EnterName(ResourceKind kind, const char* path, const void* frame) {
   if (Suppressed() || !InOwnProcess()) return;
-  const Birth birth = BirthHere(kind, caller);
+  const Birth birth = BirthHere(kind, frame);
   Names::Change change;
   if (birth.site == 0 || !state.names.AddPath(kind, path, birth, &change)) {
     state.counters.Untracked();
@@ -96,13 +96,13 @@ bool WouldCreateTemporary(const char* path, const char* mode) {
   return mode != nullptr && mode[0] != 'r' && WouldCreateTemporary(path, O_CREAT);
 }
 
-void EnterFileName(const char* path, const void* caller) {
+void EnterFileName(const char* path, const void* frame) {
   KeepErrno keep;
   char absolute[kPath];
   if (!Absolute(path, absolute)) return state.counters.Untracked();
   EnterName(IsBelow(absolute, kSharedMemoryFolder) ? ResourceKind::kSharedMemory
                                                    : ResourceKind::kTempFile,
-            absolute, caller);
+            absolute, frame);
 }
 
 void LeaveFileName(const char* path) {
@@ -135,50 +135,50 @@ using plimsoll::ledger::Suppressed;
 namespace {
 
 // mkstemp and its family: the name is in the template by now.
-inline int EnteredFile(int descriptor, const char* path, const void* caller) {
+inline int EnteredFile(int descriptor, const char* path, const void* frame) {
   if (descriptor < 0) return descriptor;
-  EnterDescriptor(descriptor, caller);
-  EnterFileName(path, caller);
+  EnterDescriptor(descriptor, frame);
+  EnterFileName(path, frame);
   return descriptor;
 }
 
 }  // namespace
 
 PLIMSOLL_INTERPOSED int mkstemp(char* path) {
-  return EnteredFile(PLIMSOLL_NEXT(mkstemp)(path), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkstemp)(path), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int mkstemp64(char* path) {
-  return EnteredFile(PLIMSOLL_NEXT(mkstemp64)(path), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkstemp64)(path), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int mkostemp(char* path, int flags) {
-  return EnteredFile(PLIMSOLL_NEXT(mkostemp)(path, flags), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkostemp)(path, flags), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int mkostemp64(char* path, int flags) {
-  return EnteredFile(PLIMSOLL_NEXT(mkostemp64)(path, flags), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkostemp64)(path, flags), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int mkstemps(char* path, int suffix) {
-  return EnteredFile(PLIMSOLL_NEXT(mkstemps)(path, suffix), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkstemps)(path, suffix), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int mkstemps64(char* path, int suffix) {
-  return EnteredFile(PLIMSOLL_NEXT(mkstemps64)(path, suffix), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkstemps64)(path, suffix), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int mkostemps(char* path, int suffix, int flags) {
-  return EnteredFile(PLIMSOLL_NEXT(mkostemps)(path, suffix, flags), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkostemps)(path, suffix, flags), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int mkostemps64(char* path, int suffix, int flags) {
-  return EnteredFile(PLIMSOLL_NEXT(mkostemps64)(path, suffix, flags), path, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(mkostemps64)(path, suffix, flags), path, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED char* mkdtemp(char* path) noexcept {
   char* result = PLIMSOLL_NEXT(mkdtemp)(path);
-  if (result != nullptr) EnterFileName(path, PLIMSOLL_CALLER);
+  if (result != nullptr) EnterFileName(path, PLIMSOLL_FRAME);
   return result;
 }
 
@@ -222,8 +222,8 @@ PLIMSOLL_INTERPOSED int shm_open(const char* name, int flags, mode_t mode) {
   }
   const int descriptor = PLIMSOLL_NEXT(shm_open)(name, flags, mode);
   if (descriptor < 0) return descriptor;
-  EnterDescriptor(descriptor, PLIMSOLL_CALLER);
-  if (creates && known) EnterName(ResourceKind::kSharedMemory, path, PLIMSOLL_CALLER);
+  EnterDescriptor(descriptor, PLIMSOLL_FRAME);
+  if (creates && known) EnterName(ResourceKind::kSharedMemory, path, PLIMSOLL_FRAME);
   return descriptor;
 }
 
@@ -243,7 +243,7 @@ PLIMSOLL_INTERPOSED int shmget(key_t key, size_t size, int flags) noexcept {
   }
   const int segment = next(key, size, flags);
   if (segment < 0 || !creates || !InOwnProcess()) return segment;
-  const auto birth = BirthHere(ResourceKind::kSharedMemory, PLIMSOLL_CALLER);
+  const auto birth = BirthHere(ResourceKind::kSharedMemory, PLIMSOLL_FRAME);
   Names::Change change;
   if (birth.site == 0 || !state.names.AddSegment(segment, size, birth, &change)) {
     state.counters.Untracked();

@@ -14,7 +14,7 @@ bool WouldCreateTemporary(const char* path, int flags);
 bool WouldCreateTemporary(const char* path, const char* mode);
 
 // A file that was created; below /dev/shm it is shared memory.
-void EnterFileName(const char* path, const void* caller);
+void EnterFileName(const char* path, const void* frame);
 // Unlinked, or renamed: under a name of its own it is no longer temporary.
 void LeaveFileName(const char* path);
 

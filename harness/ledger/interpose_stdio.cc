@@ -26,22 +26,22 @@ int DescriptorOf(FILE* stream) {
 // closedir(NULL) is an error to report, not to crash on.
 int DescriptorOf(DIR* folder) { return folder != nullptr ? dirfd(folder) : -1; }
 
-inline FILE* Entered(FILE* stream, const void* caller) {
-  if (stream != nullptr) EnterDescriptor(DescriptorOf(stream), caller);
+inline FILE* Entered(FILE* stream, const void* frame) {
+  if (stream != nullptr) EnterDescriptor(DescriptorOf(stream), frame);
   return stream;
 }
 
-inline FILE* EnteredFile(FILE* stream, const char* path, bool created, const void* caller) {
-  if (stream != nullptr && created) EnterFileName(path, caller);
-  return Entered(stream, caller);
+inline FILE* EnteredFile(FILE* stream, const char* path, bool created, const void* frame) {
+  if (stream != nullptr && created) EnterFileName(path, frame);
+  return Entered(stream, frame);
 }
 
 // freopen closes the stream's descriptor whether or not it opens another.
-inline FILE* Reopened(FILE* result, int before, const void* caller) {
+inline FILE* Reopened(FILE* result, int before, const void* frame) {
   const int now = result != nullptr ? DescriptorOf(result) : -1;
   if (now == before) return result;
   LeaveDescriptor(before);
-  EnterDescriptor(now, caller);
+  EnterDescriptor(now, frame);
   return result;
 }
 
@@ -49,28 +49,28 @@ inline FILE* Reopened(FILE* result, int before, const void* caller) {
 
 PLIMSOLL_INTERPOSED FILE* fopen(const char* path, const char* mode) {
   const bool creates = WouldCreateTemporary(path, mode);
-  return EnteredFile(PLIMSOLL_NEXT(fopen)(path, mode), path, creates, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(fopen)(path, mode), path, creates, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED FILE* fopen64(const char* path, const char* mode) {
   const bool creates = WouldCreateTemporary(path, mode);
-  return EnteredFile(PLIMSOLL_NEXT(fopen64)(path, mode), path, creates, PLIMSOLL_CALLER);
+  return EnteredFile(PLIMSOLL_NEXT(fopen64)(path, mode), path, creates, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED FILE* freopen(const char* path, const char* mode, FILE* stream) {
   const int before = DescriptorOf(stream);
-  return Reopened(PLIMSOLL_NEXT(freopen)(path, mode, stream), before, PLIMSOLL_CALLER);
+  return Reopened(PLIMSOLL_NEXT(freopen)(path, mode, stream), before, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED FILE* freopen64(const char* path, const char* mode, FILE* stream) {
   const int before = DescriptorOf(stream);
-  return Reopened(PLIMSOLL_NEXT(freopen64)(path, mode, stream), before, PLIMSOLL_CALLER);
+  return Reopened(PLIMSOLL_NEXT(freopen64)(path, mode, stream), before, PLIMSOLL_FRAME);
 }
 
-PLIMSOLL_INTERPOSED FILE* tmpfile() { return Entered(PLIMSOLL_NEXT(tmpfile)(), PLIMSOLL_CALLER); }
+PLIMSOLL_INTERPOSED FILE* tmpfile() { return Entered(PLIMSOLL_NEXT(tmpfile)(), PLIMSOLL_FRAME); }
 
 PLIMSOLL_INTERPOSED FILE* tmpfile64() {
-  return Entered(PLIMSOLL_NEXT(tmpfile64)(), PLIMSOLL_CALLER);
+  return Entered(PLIMSOLL_NEXT(tmpfile64)(), PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int fclose(FILE* stream) {
@@ -79,7 +79,7 @@ PLIMSOLL_INTERPOSED int fclose(FILE* stream) {
 }
 
 PLIMSOLL_INTERPOSED FILE* popen(const char* command, const char* mode) {
-  return Entered(PLIMSOLL_NEXT(popen)(command, mode), PLIMSOLL_CALLER);
+  return Entered(PLIMSOLL_NEXT(popen)(command, mode), PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED int pclose(FILE* stream) {
@@ -89,7 +89,7 @@ PLIMSOLL_INTERPOSED int pclose(FILE* stream) {
 
 PLIMSOLL_INTERPOSED DIR* opendir(const char* path) {
   DIR* folder = PLIMSOLL_NEXT(opendir)(path);
-  EnterDescriptor(DescriptorOf(folder), PLIMSOLL_CALLER);
+  EnterDescriptor(DescriptorOf(folder), PLIMSOLL_FRAME);
   return folder;
 }
 

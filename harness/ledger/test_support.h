@@ -52,6 +52,9 @@ inline Seen Snapshot(uint32_t fold_through) {
   return seen;
 }
 
+// A function that IsFrom can tell from its neighbours.
+#define PLIMSOLL_TEST_SITE __attribute__((noinline, aligned(512)))
+
 // True when a frame of `site` lies in the first 512 bytes of `function`.
 template <typename Function>
 bool IsFrom(uint32_t site, Function* function) {
