@@ -2,6 +2,8 @@
 
 #include <signal.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <array>
@@ -61,9 +63,11 @@ bool Replace(FaultGuard::Slot& slot, uintptr_t address) {
     const uint32_t index = slot.bad_page_count.fetch_add(1);
     if (index < FaultGuard::Slot::kPages) slot.bad_pages[index] = first - begin;
   }
+  // The bare system call: an interposed mmap (a leak ledger's, a sanitizer's) may take locks.
   // PROT_WRITE, for a private mapping may be faulted by a write.
-  return mmap(reinterpret_cast<void*>(first), bytes, PROT_READ | PROT_WRITE,
-              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0) != MAP_FAILED;
+  const long mapped = syscall(SYS_mmap, first, bytes, PROT_READ | PROT_WRITE,
+                              MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED | MAP_NORESERVE, -1, 0);
+  return mapped == static_cast<long>(first);
 }
 
 void OnBusError(int signal, siginfo_t* info, void* context) {

@@ -4,7 +4,6 @@
 
 #include <atomic>
 #include <memory>
-#include <optional>
 #include <thread>
 #include <vector>
 
@@ -66,7 +65,7 @@ TEST(SharedCache, AnUnusableValueIsReplacedAndLivesOn) {
 }
 
 TEST(SharedCache, ValuesOutliveTheCache) {
-  std::optional<Cache> cache(std::in_place);
+  auto cache = std::make_unique<Cache>();
   bool found = false;
   auto value = *cache->FindOrMake(1, Make(10), Always, found);
   cache.reset();
