@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "harness/ledger/stacks.h"
+#include "harness/verdict/diagnosis.h"
 
 namespace plimsoll {
 namespace {
@@ -30,6 +31,31 @@ std::string Command(MessageType type, const T& payload) {
 std::string Command(MessageType type) {
   const wire::MessageHeader header = {static_cast<uint32_t>(type), 0};
   return std::string(reinterpret_cast<const char*>(&header), sizeof(header));
+}
+
+EndEvidence EvidenceOf(const wire::RetentionMessage& message) {
+  EndEvidence evidence;
+  switch (static_cast<wire::Purge>(message.purge)) {
+    case wire::Purge::kMallocTrim:
+      evidence.purge = "malloc_trim(0)";
+      break;
+    case wire::Purge::kJemallocPurge:
+      evidence.purge = "jemalloc's arena purge";
+      break;
+    case wire::Purge::kTcmallocRelease:
+      evidence.purge = "tcmalloc's ReleaseFreeMemory";
+      break;
+    case wire::Purge::kMimallocCollect:
+      evidence.purge = "mi_collect";
+      break;
+  }
+  if (message.rss_anon_before_bytes != UINT64_MAX) {
+    evidence.rss_anon_before_purge_bytes = message.rss_anon_before_bytes;
+  }
+  if (message.rss_anon_after_bytes != UINT64_MAX) {
+    evidence.rss_anon_after_purge_bytes = message.rss_anon_after_bytes;
+  }
+  return evidence;
 }
 
 }  // namespace
@@ -191,6 +217,7 @@ void Conductor::Report(CaseResult& result) const {
   result.reason = judgement_->reason;
   result.growth = judgement_->growth;
   result.sites = judgement_->findings;
+  result.diagnosis = Diagnose(rule_.warmup, samples_, EvidenceOf(*retention_));
   if (result.sites.empty()) return;
   ledger::Symbolizer symbolizer(modules_);
   for (SiteFinding& finding : result.sites) {

@@ -34,7 +34,7 @@ bool Persists(std::span<const uint32_t> positions, uint32_t m, uint32_t half);
 bool Stopped(std::span<const uint32_t> positions, uint32_t m, uint32_t half);
 
 struct Shape {
-  std::optional<uint32_t> period;
+  std::optional<uint32_t> period = std::nullopt;
   bool late = false;     // nothing for conspicuously long, then this
   bool slowing = false;  // earlier than chance allows
 };

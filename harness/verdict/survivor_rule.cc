@@ -90,6 +90,19 @@ Replacement CountReplacement(const View& view, uint32_t gap) {
   return replacement;
 }
 
+// Whether the site held exactly as many blocks at the reference as now, and at no floor point
+// between fewer: noise of other churn would hide a leak.
+bool LevelSince(const View& view) {
+  const SiteSurvivors* then = view.site.at[view.reference_index];
+  const SiteSurvivors* now = view.site.at[view.now_index];
+  if (then == nullptr || now->live_blocks != then->live_blocks) return false;
+  for (size_t i = view.reference_index + 1; i <= view.now_index; ++i) {
+    const SiteSurvivors* site = view.site.at[i];
+    if (site == nullptr || site->floor_blocks != now->live_blocks) return false;
+  }
+  return true;
+}
+
 // Fills in the outcome and returns true when the site is quiet.
 bool ExamineQuiet(const View& view, SiteOutcome& outcome) {
   const uint32_t start = view.rule.warmup;
@@ -111,10 +124,7 @@ bool ExamineQuiet(const View& view, SiteOutcome& outcome) {
     outcome.quiet_epochs = old.empty() ? judged : judged - judged / 2;
     return true;
   }
-  const SiteSurvivors* then = view.site.at[view.reference_index];
-  if (then == nullptr || view.site.at[view.now_index]->live_blocks > then->live_blocks) {
-    return false;
-  }
+  if (!LevelSince(view)) return false;
   const Replacement replacement = CountReplacement(view, view.rule.gap);
   if (replacement.died < replacement.stayed) return false;
   outcome.quiet = true;

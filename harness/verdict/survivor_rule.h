@@ -9,9 +9,9 @@
 //
 // A site is QUIET when X2 = 0 and its floor is flat. Where blocks die old (a ring, a
 // sawtooth), the gap may be doubled as long as the younger survivors are no more than were
-// seen to die at such ages, and half the epochs are left. It is also quiet when it holds no
-// more blocks than half-way back and at least as many old ones died as new ones stayed (a
-// full cache that replaces).
+// seen to die at such ages, and half the epochs are left. It is also quiet when it holds
+// exactly as many blocks as half-way back, never fewer between, and at least as many old ones
+// died as new ones stayed (a full cache that replaces).
 //
 // Otherwise two windows are judged, with 9/10 and 1/10 of the level: all epochs after warm-up,
 // and those after the snapshot at a quarter of the iterations, so that a leak shows at a
