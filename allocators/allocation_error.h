@@ -1,23 +1,22 @@
-#ifndef ALLOCATORS_WORKSPACE_WORKSPACE_ERROR_H_
-#define ALLOCATORS_WORKSPACE_WORKSPACE_ERROR_H_
+#ifndef ALLOCATORS_ALLOCATION_ERROR_H_
+#define ALLOCATORS_ALLOCATION_ERROR_H_
 
-// What a workspace throws where std::pmr asks for an exception. Copies are cheap and
-// do not throw; immutable, so thread-safe.
+// What an allocator throws where std::pmr asks for an exception: a std::bad_alloc that
+// says why. Copies are cheap and do not throw; immutable, so thread-safe.
 
 #include <memory>
 #include <new>
-#include <string>
 #include <utility>
 
 #include "base/error.h"
 
 namespace plimsoll {
 
-class WorkspaceError : public std::bad_alloc {
+class AllocationError : public std::bad_alloc {
  public:
-  explicit WorkspaceError(Error error) : error_(std::make_shared<const Error>(std::move(error))) {}
+  explicit AllocationError(Error error) : error_(std::make_shared<const Error>(std::move(error))) {}
 
-  // One line: the workspace, its state, what was asked, what is allowed.
+  // One line: who refused, its state, what was asked, what is allowed.
   const char* what() const noexcept override { return error_->message.c_str(); }
 
  private:
@@ -26,4 +25,4 @@ class WorkspaceError : public std::bad_alloc {
 
 }  // namespace plimsoll
 
-#endif  // ALLOCATORS_WORKSPACE_WORKSPACE_ERROR_H_
+#endif  // ALLOCATORS_ALLOCATION_ERROR_H_
