@@ -1,7 +1,9 @@
 // ND4J's own expectations of its workspaces, row by row and in their order. Arrays are
 // of 8-byte doubles where the row counts elements, and of bytes where it counts bytes.
 
-#include <cstdlib>
+#include <atomic>
+#include <barrier>
+#include <mutex>
 #include <numeric>
 #include <optional>
 #include <set>
@@ -10,10 +12,11 @@
 #include <thread>
 #include <vector>
 
+#include "allocators/allocation_error.h"
+#include "allocators/workspace/manager.h"
 #include "allocators/workspace/scope.h"
 #include "allocators/workspace/test_support.h"
 #include "allocators/workspace/typed_array.h"
-#include "allocators/workspace/workspace_error.h"
 #include "base/units.h"
 
 namespace plimsoll {
@@ -99,7 +102,7 @@ TEST(Nd4jConformance, Row05_FailThrows_OffsetUnchanged_NextSmallAllocationSuccee
   const WorkspaceScope scope = Must(ws->Enter());
   MakeDoubles(5);
   EXPECT_EQ(ws->offset(), 5 * kDouble);
-  EXPECT_THROW(static_cast<void>(ws->allocate(80'000'000)), WorkspaceError);
+  EXPECT_THROW(static_cast<void>(ws->allocate(80'000'000)), AllocationError);
   EXPECT_THAT(ErrorOf(Doubles::Create(10'000'000)),
               AllOf(HasSubstr("'WS' (open"), HasSubstr("full"), HasSubstr("80000000 bytes"),
                     HasSubstr("1048576 bytes"), HasSubstr("FAIL")));
@@ -406,6 +409,30 @@ TEST(Nd4jConformance, Row17_ReallocateGrowsTheCircularBlockAfterTwoSteps) {
   for (int i = 0; i < 12; ++i) Cycle(*ws, 2 * kSmall);
   const WorkspaceStatistics s = ws->Statistics();
   EXPECT_EQ(s.spilled + s.pinned + s.pinned_count + s.external_count, 0u);
+}
+
+TEST(Nd4jConformance, Row18_20Threads_20DistinctWorkspaces) {
+  WorkspaceManagerOptions options;
+  options.default_configuration = Must(Basic().Build());
+  WorkspaceManager manager(options);
+  std::mutex mutex;
+  std::set<const Workspace*> seen;
+  std::barrier all_there(20);
+  std::vector<std::thread> threads;
+  for (int i = 0; i < 20; ++i) {
+    threads.emplace_back([&] {
+      const Workspace* workspace = Must(manager.Get("WS"));
+      EXPECT_EQ(Must(manager.Get("WS")), workspace);
+      {
+        const std::lock_guard lock(mutex);
+        seen.insert(workspace);
+      }
+      // Nobody leaves before all are there: an address could be used again.
+      all_there.arrive_and_wait();
+    });
+  }
+  for (std::thread& thread : threads) thread.join();
+  EXPECT_EQ(seen.size(), 20u);
 }
 
 TEST(Nd4jConformance, Row19_DebugSpill_OffsetIsZero_SpilledIs400Bytes) {

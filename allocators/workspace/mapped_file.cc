@@ -77,7 +77,7 @@ Expected<MappedFile> MappedFile::OpenNamed(const std::string& path, uint64_t byt
   struct stat status = {};
   if (::fstat(descriptor, &status) != 0) return refused(SystemError(path, "fstat", errno));
   if (!S_ISREG(status.st_mode)) {
-    return refused(BadValue(path, "", "", "expected a regular file for a mapped workspace"));
+    return refused(Fail(path + ": expected a regular file for a mapped workspace"));
   }
   if (::flock(descriptor, LOCK_EX | LOCK_NB) != 0) {
     return refused(Fail(path + ": in use by another workspace (its lock is taken)"));

@@ -6,8 +6,8 @@
 #include <thread>
 #include <utility>
 
+#include "allocators/allocation_error.h"
 #include "allocators/workspace/sizing.h"
-#include "allocators/workspace/workspace_error.h"
 #include "base/check.h"
 
 namespace plimsoll {
@@ -285,13 +285,13 @@ void* Workspace::AllocateOrThrow(size_t bytes, size_t alignment) {
     return AllocateOutside(bytes, alignment);
   }
   const Expected<WorkspaceBlock> block = AllocateSlowly(bytes, alignment);
-  if (!block) throw WorkspaceError(block.error());
+  if (!block) throw AllocationError(block.error());
   return block->host;
 }
 
 void* Workspace::AllocateOutside(size_t bytes, size_t alignment) {
   if (Status request = CheckRequest(bytes, alignment); !request) {
-    throw WorkspaceError(request.error());
+    throw AllocationError(request.error());
   }
   // Room in the list first: nothing may fail between getting the block and noting it.
   if (outside_blocks_.size() == outside_blocks_.capacity()) {

@@ -134,7 +134,7 @@ class Workspace final : public std::pmr::memory_resource, public ScopeTarget {
   Workspace(const WorkspaceConfiguration& configuration, std::string id,
             const WorkspaceOptions& options);
 
-  // std::pmr::memory_resource. Throws WorkspaceError, or what the upstream throws.
+  // std::pmr::memory_resource. Throws AllocationError, or what the upstream throws.
   // Deallocation gives back only what was allocated outside: the rest goes when the
   // cycle ends.
   void* do_allocate(size_t bytes, size_t alignment) override {
