@@ -1,5 +1,6 @@
-// For preload_test: at exit, writes what the sites of the main program hold, by kind, to
-// the file named by PLIMSOLL_TEST_REPORT.
+// For preload_test and ledger_cost: PLIMSOLL_TEST_STACKS=full takes full stacks; at exit,
+// what the sites of the main program hold, by kind, is written to the file named by
+// PLIMSOLL_TEST_REPORT.
 
 #include <fcntl.h>
 #include <stdio.h>
@@ -21,6 +22,11 @@ struct Sums {
   Program program;
   HeldCount held[kResourceKinds];
 };
+
+__attribute__((constructor)) void Choose() {
+  const char* stacks = getenv("PLIMSOLL_TEST_STACKS");
+  if (stacks != nullptr && strcmp(stacks, "full") == 0) SetStackMode(StackMode::kFull);
+}
 
 __attribute__((destructor)) void Report() {
   const char* path = getenv("PLIMSOLL_TEST_REPORT");
