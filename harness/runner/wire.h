@@ -39,7 +39,6 @@ enum class MessageType : uint32_t {
   kModule,
   kRetention,
   kGoodbye,
-  kDirectLeak,
   // harness to agent
   kContinue = 64,
   kStop,
@@ -47,7 +46,6 @@ enum class MessageType : uint32_t {
   kSendModules,
   kSendRetention,
   kCaptureStacks,
-  kMark,
 };
 
 struct MessageHeader {
