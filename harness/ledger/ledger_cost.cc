@@ -1,11 +1,12 @@
 // Prints what the ledger costs, beside heaptrack, as ratios of one run:
 //   bazel run -c opt //harness/ledger:ledger_cost                 malloc/free pairs
-//   bazel run -c opt //harness/ledger:ledger_cost -- COMMAND...   a program's wall time
+//   bazel run -c opt //harness/ledger:ledger_cost -- COMMAND...   a program's time
 // Exit status 0, or 2 when something cannot be run.
 
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -52,8 +53,13 @@ bool IsOnPath(const std::string& program) {
 
 struct Finished {
   int status = -1;
-  double seconds = 0;
+  double wall_seconds = 0;
+  double processor_seconds = 0;  // the command's, and of what it started and waited for
 };
+
+double Seconds(const timeval& time) {
+  return static_cast<double>(time.tv_sec) + static_cast<double>(time.tv_usec) / 1e6;
+}
 
 // Standard output goes to `output`.
 Finished Run(const Configuration& configuration, const std::vector<std::string>& command,
@@ -76,9 +82,11 @@ Finished Run(const Configuration& configuration, const std::vector<std::string>&
     _exit(127);
   }
   Finished finished;
-  if (child > 0) waitpid(child, &finished.status, 0);
+  rusage usage = {};
+  if (child > 0) wait4(child, &finished.status, 0, &usage);
   const std::chrono::duration<double> taken = std::chrono::steady_clock::now() - start;
-  finished.seconds = taken.count();
+  finished.wall_seconds = taken.count();
+  finished.processor_seconds = Seconds(usage.ru_utime) + Seconds(usage.ru_stime);
   return finished;
 }
 
@@ -164,7 +172,7 @@ int ComparePairs(const std::string& folder) {
 
 int CompareCommand(const std::vector<std::string>& command, const std::string& folder) {
   const std::vector<Configuration> configurations = Configurations(folder);
-  std::vector<double> best(configurations.size(), 0);
+  std::vector<Finished> best(configurations.size());
   for (int round = 0; round < kRounds; ++round) {
     for (size_t i = 0; i < configurations.size(); ++i) {
       const Finished finished = Run(configurations[i], command, "/dev/null");
@@ -173,12 +181,16 @@ int CompareCommand(const std::vector<std::string>& command, const std::string& f
                 command[0].c_str(), finished.status);
         return 2;
       }
-      best[i] = round == 0 ? finished.seconds : std::min(best[i], finished.seconds);
+      if (round == 0) best[i] = finished;
+      best[i].wall_seconds = std::min(best[i].wall_seconds, finished.wall_seconds);
+      best[i].processor_seconds = std::min(best[i].processor_seconds, finished.processor_seconds);
     }
   }
-  printf("wall time, best of %d\n", kRounds);
+  printf("best of %d%32s%20s\n", kRounds, "processor time", "wall time");
   for (size_t i = 0; i < configurations.size(); ++i) {
-    printf("%-22s%8.3f s %6.2fx\n", configurations[i].name.c_str(), best[i], best[i] / best[0]);
+    printf("%-22s%10.3f s %6.2fx%10.3f s %6.2fx\n", configurations[i].name.c_str(),
+           best[i].processor_seconds, best[i].processor_seconds / best[0].processor_seconds,
+           best[i].wall_seconds, best[i].wall_seconds / best[0].wall_seconds);
   }
   return 0;
 }
