@@ -5,8 +5,10 @@
 // accidents, not attacks. Thread-safe.
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 
 namespace plimsoll::weights {
 
@@ -14,6 +16,8 @@ uint64_t ChecksumOf(std::span<const std::byte> bytes);
 
 // 16 hexadecimal digits, as files write it.
 std::string ChecksumText(uint64_t checksum);
+// Absent unless `text` is such.
+std::optional<uint64_t> ChecksumIn(std::string_view text);
 
 }  // namespace plimsoll::weights
 

@@ -4,6 +4,10 @@
 #include <array>
 #include <string_view>
 
+#include "allocators/mmap_loader/formats/blob.h"
+#include "allocators/mmap_loader/formats/gguf.h"
+#include "allocators/mmap_loader/formats/onnx.h"
+#include "allocators/mmap_loader/formats/openvino_ir.h"
 #include "allocators/mmap_loader/formats/safetensors.h"
 
 namespace plimsoll::weights {
@@ -14,9 +18,14 @@ struct Ending {
   Format format;
 };
 
-constexpr std::array<Ending, 2> kEndings = {{
+// The first that fits counts.
+constexpr std::array<Ending, 6> kEndings = {{
     {".safetensors", Format::kSafetensors},
     {".safetensors.index.json", Format::kSafetensors},
+    {".onnx", Format::kOnnx},
+    {".xml", Format::kOpenvinoIr},
+    {".gguf", Format::kGguf},
+    {".blob.json", Format::kBlob},
 }};
 
 }  // namespace
@@ -30,9 +39,13 @@ Expected<Format> DetectFormat(const ByteSource& source) {
   const Status read = source.ReadAt(0, std::span(bytes).first(size));
   if (!read) return tl::unexpected(read.error());
   const std::string_view head(reinterpret_cast<const char*>(bytes.data()), size);
+  if (head.starts_with("GGUF")) return Format::kGguf;
+  if (head.starts_with("<?xml") || head.starts_with("<net")) return Format::kOpenvinoIr;
   if (head.size() == 9 && head[8] == '{') return Format::kSafetensors;
+  if (head.starts_with('{')) return Format::kBlob;
   return BadValue(source.path(), "format", Printable(head),
-                  "expected a name that ends in .safetensors or .safetensors.index.json");
+                  "expected a name that ends in .safetensors, .safetensors.index.json, .onnx, "
+                  ".xml, .gguf or .blob.json, or the first bytes of one but .onnx");
 }
 
 Expected<Directory> ParseWeights(const ByteSource& source, Siblings& siblings,
@@ -42,8 +55,20 @@ Expected<Directory> ParseWeights(const ByteSource& source, Siblings& siblings,
     if (!detected) return tl::unexpected(detected.error());
     format = *detected;
   }
-  return source.path().ends_with(".json") ? ParseSafetensorsIndex(source, siblings)
-                                          : ParseSafetensors(source);
+  switch (*format) {
+    case Format::kSafetensors:
+      return source.path().ends_with(".json") ? ParseSafetensorsIndex(source, siblings)
+                                              : ParseSafetensors(source);
+    case Format::kOnnx:
+      return ParseOnnx(source, siblings);
+    case Format::kOpenvinoIr:
+      return ParseOpenvinoIr(source, siblings);
+    case Format::kGguf:
+      return ParseGguf(source);
+    case Format::kBlob:
+      return ParseBlob(source, siblings);
+  }
+  return Fail("no such format");
 }
 
 }  // namespace plimsoll::weights

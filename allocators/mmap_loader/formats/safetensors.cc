@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <map>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "allocators/mmap_loader/checksum.h"
 #include "allocators/mmap_loader/formats/json_text.h"
 
 namespace plimsoll::weights {
@@ -80,14 +80,12 @@ class HeaderReader {
         builder_.AddMetadata(std::string(key), std::string(*entry));
         continue;
       }
-      uint64_t checksum = 0;
-      const char* end = entry->data() + entry->size();
-      const auto parsed = std::from_chars(entry->data(), end, checksum, 16);
-      if (entry->size() != 16 || parsed.ec != std::errc() || parsed.ptr != end) {
+      const std::optional<uint64_t> checksum = ChecksumIn(*entry);
+      if (!checksum) {
         return BadValue(source_.path(), where.Text(), Printable(*entry),
                         "expected 16 hexadecimal digits");
       }
-      checksums_.push_back({std::string(key.substr(kSafetensorsChecksumKey.size())), checksum});
+      checksums_.push_back({std::string(key.substr(kSafetensorsChecksumKey.size())), *checksum});
     }
     return {};
   }
