@@ -12,6 +12,7 @@ namespace {
 constexpr uint32_t kParts = 8;       // of the second half
 constexpr uint32_t kLeastParts = 7;  // of them with survivors
 constexpr uint32_t kLeastSlots = 8;  // of a period, in the second half
+constexpr double kConspicuous = 1e-3;
 constexpr uint32_t kStepShare = 64;  // of the judged epochs a step may take one in so many
 
 std::string Ordinal(uint32_t k) {
@@ -51,6 +52,15 @@ bool Persists(std::span<const uint32_t> positions, uint32_t m, uint32_t half) {
     if (position > half) covered[(position - half - 1ull) * kParts / (m - half)] = true;
   }
   return std::count(covered.begin(), covered.end(), true) >= kLeastParts;
+}
+
+bool Stopped(std::span<const uint32_t> positions, uint32_t m, uint32_t half) {
+  const auto taken = static_cast<double>(
+      positions.end() - std::upper_bound(positions.begin(), positions.end(), half));
+  const uint32_t last = positions.back();
+  // One more epoch without survivors than seen, so that a rate of 1 is not certainty.
+  const double rate = taken / (last - half + 1.0);
+  return (m - last) * std::log1p(-rate) < std::log(kConspicuous);
 }
 
 std::string DescribePattern(const Shape& shape, std::span<const uint32_t> positions, uint32_t m,

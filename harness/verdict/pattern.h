@@ -28,8 +28,13 @@ std::optional<Period> FindPeriod(std::span<const uint32_t> positions, uint32_t m
 // goes on, not a burst or two.
 bool Persists(std::span<const uint32_t> positions, uint32_t m, uint32_t half);
 
+// Whether so long a silence at the end would be a one in 1,000 chance at the rate of the
+// second half before it: a structure that has just filled up. REQUIRES: a position above
+// `half`.
+bool Stopped(std::span<const uint32_t> positions, uint32_t m, uint32_t half);
+
 struct Shape {
-  std::optional<uint32_t> period;
+  std::optional<uint32_t> period = std::nullopt;
   bool late = false;     // nothing for conspicuously long, then this
   bool slowing = false;  // earlier than chance allows
 };

@@ -90,6 +90,19 @@ Replacement CountReplacement(const View& view, uint32_t gap) {
   return replacement;
 }
 
+// Whether the site held exactly as many blocks at the reference as now, and at no floor point
+// between fewer: noise of other churn would hide a leak.
+bool LevelSince(const View& view) {
+  const SiteSurvivors* then = view.site.at[view.reference_index];
+  const SiteSurvivors* now = view.site.at[view.now_index];
+  if (then == nullptr || now->live_blocks != then->live_blocks) return false;
+  for (size_t i = view.reference_index + 1; i <= view.now_index; ++i) {
+    const SiteSurvivors* site = view.site.at[i];
+    if (site == nullptr || site->floor_blocks != now->live_blocks) return false;
+  }
+  return true;
+}
+
 // Fills in the outcome and returns true when the site is quiet.
 bool ExamineQuiet(const View& view, SiteOutcome& outcome) {
   const uint32_t start = view.rule.warmup;
@@ -111,10 +124,7 @@ bool ExamineQuiet(const View& view, SiteOutcome& outcome) {
     outcome.quiet_epochs = old.empty() ? judged : judged - judged / 2;
     return true;
   }
-  const SiteSurvivors* then = view.site.at[view.reference_index];
-  if (then == nullptr || view.site.at[view.now_index]->live_blocks > then->live_blocks) {
-    return false;
-  }
+  if (!LevelSince(view)) return false;
   const Replacement replacement = CountReplacement(view, view.rule.gap);
   if (replacement.died < replacement.stayed) return false;
   outcome.quiet = true;
@@ -164,7 +174,11 @@ void MeasureRate(const View& view, uint32_t from, uint32_t end, SiteOutcome& out
 // The two tests, once their common conditions hold.
 void Test(const View& view, const std::vector<uint32_t>& positions,
           const std::optional<Period>& period, SiteOutcome& outcome) {
-  if (outcome.still_held < kLeastStillHeld) return;
+  const uint32_t half = outcome.judged / 2;
+  if (outcome.still_held < kLeastStillHeld || outcome.second_half == 0 ||
+      Stopped(positions, outcome.judged, half)) {
+    return;
+  }
   const Replacement replacement = CountReplacement(view, outcome.gap);
   if (replacement.died * 2 > replacement.stayed) return;
   const uint32_t discount = 2 * outcome.dying;
@@ -173,7 +187,6 @@ void Test(const View& view, const std::vector<uint32_t>& positions,
         std::min(1.0, std::exp2(period->search_bits + discount - period->slots) / kPeriodShare);
   }
   outcome.p_value = outcome.period_p_value;
-  const uint32_t half = outcome.judged / 2;
   const uint32_t second = outcome.second_half - std::min(outcome.second_half, discount);
   if (outcome.first_half + second >= kLeastEpochs && !outcome.slowing &&
       Persists(positions, outcome.judged, half)) {

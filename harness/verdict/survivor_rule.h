@@ -9,9 +9,9 @@
 //
 // A site is QUIET when X2 = 0 and its floor is flat. Where blocks die old (a ring, a
 // sawtooth), the gap may be doubled as long as the younger survivors are no more than were
-// seen to die at such ages, and half the epochs are left. It is also quiet when it holds no
-// more blocks than half-way back and at least as many old ones died as new ones stayed (a
-// full cache that replaces).
+// seen to die at such ages, and half the epochs are left. It is also quiet when it holds
+// exactly as many blocks as half-way back, never fewer between, and at least as many old ones
+// died as new ones stayed (a full cache that replaces).
 //
 // Otherwise two windows are judged, with 9/10 and 1/10 of the level: all epochs after warm-up,
 // and those after the snapshot at a quarter of the iterations, so that a leak shows at a
@@ -25,9 +25,10 @@
 //    search for k and phase is paid for as FindPeriod says.
 // Either needs confirmation: at least eight epochs whose survivors were seen at the reference
 // snapshot, about half-way, are still held, so a ring or sawtooth of recent epochs is none;
-// and fewer old blocks died since then than half of the new that stayed. Where blocks die
-// old, the gap is doubled until the dying epochs are at most a twentieth of the counting ones;
-// twice their number is taken off X2, and off n.
+// fewer old blocks died since then than half of the new that stayed; and there is no silence
+// at the end that would be a 1 in 1,000 chance, as when a structure has just filled up. Where
+// blocks die old, the gap is doubled until the dying epochs are at most a twentieth of the counting
+// ones; twice their number is taken off X2, and off n.
 //
 // What no rule can tell from a leak: a structure that fills by a block in nearly every
 // iteration and is not full after first_look of them (operating_characteristics prints how

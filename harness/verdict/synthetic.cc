@@ -18,6 +18,9 @@ SyntheticLedger::Block SyntheticLedger::Allocate(uint32_t site, uint64_t bytes, 
   born.bytes += bytes;
   ++holder.live.blocks;
   holder.live.bytes += bytes;
+  HeldCount& held = counters_.held[static_cast<size_t>(kind)];
+  ++held.blocks;
+  held.bytes += bytes;
   return {.kind = kind, .site = site, .epoch = epoch_, .bytes = bytes};
 }
 
@@ -29,6 +32,9 @@ void SyntheticLedger::Free(const Block& block) {
   if (born->second.blocks == 0) holder.epochs.erase(born);
   --holder.live.blocks;
   holder.live.bytes -= block.bytes;
+  HeldCount& held = counters_.held[static_cast<size_t>(block.kind)];
+  --held.blocks;
+  held.bytes -= block.bytes;
 }
 
 void SyntheticLedger::ObserveFloors() {
@@ -61,16 +67,6 @@ Snapshot SyntheticLedger::TakeSnapshot() {
   return snapshot;
 }
 
-LedgerCounters SyntheticLedger::Counters() const {
-  LedgerCounters counters;
-  for (const auto& [key, site] : sites_) {
-    HeldCount& held = counters.held[static_cast<size_t>(key.first)];
-    held.blocks += site.live.blocks;
-    held.bytes += site.live.bytes;
-  }
-  return counters;
-}
-
 namespace {
 
 using Block = SyntheticLedger::Block;
@@ -91,25 +87,17 @@ Pattern LeakEvery(uint32_t k) {
   return {.name = "leak_every_" + std::to_string(k),
           .leaks = true,
           .rate = 1.0 / k,
-          .start =
-              [k](Random& random) {
-                const uint32_t phase = Between(0, k - 1, random);
-                return LeakWhen([=](uint32_t epoch, Random&) { return epoch % k == phase; });
-              },
-          .input_cycle = 0};
+          .start = [k](Random& random) {
+            const uint32_t phase = Between(0, k - 1, random);
+            return LeakWhen([=](uint32_t epoch, Random&) { return epoch % k == phase; });
+          }};
 }
 
 Pattern LeakAtRandom(const char* name, double p) {
-  return {.name = name,
-          .leaks = true,
-          .rate = p,
-          .start =
-              [p](Random&) {
-                return LeakWhen([p](uint32_t, Random& random) {
-                  return std::bernoulli_distribution(p)(random);
-                });
-              },
-          .input_cycle = 0};
+  return {.name = name, .leaks = true, .rate = p, .start = [p](Random&) {
+            return LeakWhen(
+                [p](uint32_t, Random& random) { return std::bernoulli_distribution(p)(random); });
+          }};
 }
 
 // Keeps what was looked up for each of `keys` keys, looked up at random, for ever.
@@ -420,9 +408,9 @@ SyntheticRun RunPattern(const Rule& rule, const Pattern& pattern, uint64_t seed)
     if (std::binary_search(looks.begin(), looks.end(), epoch)) {
       run.snapshots.push_back(ledger.TakeSnapshot());
     }
-    const LedgerCounters counters = ledger.Counters();
-    run.live_bytes.push_back(counters.held[0].bytes);
-    run.live_blocks.push_back(counters.held[0].blocks);
+    const HeldCount& heap = ledger.Counters().held[static_cast<size_t>(ResourceKind::kHeap)];
+    run.live_bytes.push_back(heap.bytes);
+    run.live_blocks.push_back(heap.blocks);
   }
   return run;
 }

@@ -31,6 +31,15 @@ Expected<std::string> InstalledFile(std::string_view workspace_path) {
               "): is it among the data of this binary?");
 }
 
+std::span<const EngineInfo> KnownEngines() {
+  static constexpr EngineInfo kEngines[] = {
+      {"opencv", "OpenCV DNN: import, forward and release of ONNX models"},
+      {"reference", "bundled mini runtime, with planted leaks"},
+      {"torch", "libtorch: training, evaluation and checkpoint steps"},
+  };
+  return kEngines;
+}
+
 Expected<std::string> EngineBinary(std::string_view engine) {
   const std::string name(engine);
   return InstalledFile("scenarios/engines/" + name + "/engine_" + name);

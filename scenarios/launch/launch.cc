@@ -60,6 +60,8 @@ Expected<CaseSpec> PrepareCase(const ScriptCase& script_case, const LaunchOption
 
   spec.rule.warmup = options.warmup.value_or(script_case.warmup);
   spec.rule.max_iterations = options.iterations.value_or(script_case.iterations);
+  // One look, at the end, instead of several on the way there.
+  if (!script_case.early_stop) spec.rule.first_look = spec.rule.max_iterations;
   if (options.level.has_value()) spec.rule.level = *options.level;
   if (const Status checked = Check(spec.rule); !checked.has_value()) {
     return Fail(script_case.script + ": " + checked.error().message);
