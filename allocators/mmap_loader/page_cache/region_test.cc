@@ -101,6 +101,7 @@ TEST_F(RegionTest, PrefetchFillsReadModes) {
       std::this_thread::sleep_for(std::chrono::milliseconds(1));
     }
     EXPECT_EQ(counters_->loaded_bytes.level(), 101 * page_);
+    EXPECT_TRUE(region->notes().empty());  // under the region's lock, after the last write
     EXPECT_TRUE(Holds(*region, 0, bytes_.size()));
   }
   EXPECT_EQ(counters_->loaded_bytes.level(), 0u) << "a region takes its loaded bytes along";
