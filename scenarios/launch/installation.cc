@@ -34,6 +34,7 @@ Expected<std::string> InstalledFile(std::string_view workspace_path) {
 std::span<const EngineInfo> KnownEngines() {
   static constexpr EngineInfo kEngines[] = {
       {"opencv", "OpenCV DNN: import, forward and release of ONNX models"},
+      {"process", "any program: each iteration runs a command line"},
       {"reference", "bundled mini runtime, with planted leaks"},
       {"torch", "libtorch: training, evaluation and checkpoint steps"},
   };
