@@ -2,10 +2,16 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <poll.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <vector>
+
+#include "harness/runner/child_process.h"
 
 namespace plimsoll {
 namespace {
@@ -52,6 +58,73 @@ LEAK_TEST_F(Fixture, SetUpRunsOnce) {
   ++iterations_;
   EXPECT_EQ(set_ups_, 1);
   EXPECT_LE(iterations_, 5000);
+}
+
+// Tests that must fail; they run only where MustFail starts them.
+LEAK_TEST(MustFail, DISABLED_Leaks) { RememberLabel(); }
+LEAK_TEST_WITH(MustFail, DISABLED_IsCleanButALeakWasAnnounced,
+               LeakTestOptions().ExpectLeak(ResourceKind::kHeap, "RememberLabel")) {}
+LEAK_TEST_WITH(MustFail, DISABLED_LeaksElsewhere,
+               LeakTestOptions().ExpectLeak(ResourceKind::kHeap, "NoSuchFunction")) {
+  RememberLabel();
+}
+LEAK_TEST_WITH(MustFail, DISABLED_LeaksAtAnotherRate,
+               LeakTestOptions()
+                   .ExpectLeak(ResourceKind::kHeap, "RememberLabel")
+                   .ExpectBytesPerIteration(65)) {
+  RememberLabel();
+}
+LEAK_TEST(MustFail, DISABLED_ExpectsInVain) { EXPECT_EQ(1, 2); }
+LEAK_TEST_WITH(MustFail, DISABLED_IsOverItsLine, LeakTestOptions().PeakRss(1)) {}
+
+// Runs one of them in a process of its own and returns what it printed.
+std::string OutputOfFailing(const std::string& name) {
+  char self[4096];
+  const ssize_t length = readlink("/proc/self/exe", self, sizeof(self));
+  ProcessOptions options;
+  // Not a case of ours, but a harness itself: it is not to find our socket.
+  options.command = {"/usr/bin/env", "-u", "PLIMSOLL_AGENT_FD",
+                     std::string(self, static_cast<size_t>(std::max<ssize_t>(length, 0))),
+                     "--gtest_filter=MustFail.DISABLED_" + name,
+                     "--gtest_also_run_disabled_tests", "--gtest_output="};
+  options.variables = {{"GTEST_TOTAL_SHARDS", "1"},
+                       {"GTEST_SHARD_INDEX", "0"},
+                       {"TEST_PREMATURE_EXIT_FILE", ""}};
+  Expected<ChildProcess> child = ChildProcess::Start(options);
+  if (!child.has_value()) return child.error().message;
+  std::string output;
+  char buffer[4096];
+  while (true) {
+    pollfd poller = {child->output_fd(), POLLIN, 0};
+    poll(&poller, 1, 60000);
+    const ssize_t got = read(child->output_fd(), buffer, sizeof(buffer));
+    if (got <= 0) break;
+    output.append(buffer, static_cast<size_t>(got));
+  }
+  std::optional<ExitStatus> status;
+  for (int i = 0; i < 10000 && !(status = child->Poll()).has_value(); ++i) usleep(1000);
+  EXPECT_EQ(status.value_or(ExitStatus()).code, 1) << name << " did not fail\n" << output;
+  return output;
+}
+
+TEST(FailureMessage, NamesVerdictRateSiteAndWhatToRunNext) {
+  const std::string output = OutputOfFailing("Leaks");
+  EXPECT_THAT(output, HasSubstr("LEAK"));
+  EXPECT_THAT(output, HasSubstr("64 B/iter"));
+  EXPECT_THAT(output, HasSubstr("RememberLabel"));
+  EXPECT_THAT(output, HasSubstr("--gtest_filter=MustFail.DISABLED_Leaks"));
+}
+
+TEST(FailureMessage, SaysHowTheAnnouncedLeakWasMissed) {
+  EXPECT_THAT(OutputOfFailing("IsCleanButALeakWasAnnounced"),
+              HasSubstr("expected LEAK, but the verdict is CLEAN"));
+  EXPECT_THAT(OutputOfFailing("LeaksElsewhere"), HasSubstr("with NoSuchFunction in its stack"));
+  EXPECT_THAT(OutputOfFailing("LeaksAtAnotherRate"), HasSubstr("expected 65"));
+}
+
+TEST(FailureMessage, ShowsAFailedExpectationAndABrokenLine) {
+  EXPECT_THAT(OutputOfFailing("ExpectsInVain"), HasSubstr("exit status 1 after 0 iterations"));
+  EXPECT_THAT(OutputOfFailing("IsOverItsLine"), HasSubstr("peak_rss_bytes"));
 }
 
 TEST(Iterate, HoldsSteadyWhenNothingStays) {

@@ -116,11 +116,12 @@ TEST(Decoder, RefusesWhatNoAgentSends) {
 TEST(Decoder, StaysBrokenAfterAnError) {
   Decoder decoder;
   std::vector<AgentEvent> events;
-  const std::string bad = Message(static_cast<MessageType>(77), 1);
-  EXPECT_FALSE(decoder.Feed(bad.data(), bad.size(), events).has_value());
   const std::string good = SnapshotBytes();
+  const std::string bad = good + Message(static_cast<MessageType>(77), 1);
+  EXPECT_FALSE(decoder.Feed(bad.data(), bad.size(), events).has_value());
+  EXPECT_EQ(events.size(), 1u) << "what came before the damage counts";
   EXPECT_FALSE(decoder.Feed(good.data(), good.size(), events).has_value());
-  EXPECT_TRUE(events.empty());
+  EXPECT_EQ(events.size(), 1u) << "once, and nothing after it";
 }
 
 // Every byte of a real stream damaged in turn: events or an error, never a crash.
