@@ -3,10 +3,7 @@
 
 /* How any program tells Plimsoll where an iteration ends. Plain C, header only, no
  * library to link: the functions find the preloaded ledger at run time, and are
- * no-ops outside a harness run. Call them from one thread at a time.
- *
- * Other languages write one byte to the descriptor named by the environment
- * variable PLIMSOLL_MARK_FD instead. */
+ * no-ops outside a harness run. Call them from one thread at a time. */
 
 #include <dlfcn.h>
 

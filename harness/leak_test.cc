@@ -22,19 +22,22 @@
 namespace plimsoll {
 namespace {
 
+std::string ThisBinary() {
+  char self[PATH_MAX];
+  const ssize_t length = readlink("/proc/self/exe", self, sizeof(self));
+  return length > 0 ? std::string(self, static_cast<size_t>(length)) : "/proc/self/exe";
+}
+
 // The shared object that this binary was linked with, to preload into the case's
 // process; empty when the agent is part of the binary itself (sanitizer builds).
 std::string LedgerPath() {
   Dl_info info = {};
   char resolved[PATH_MAX];
-  char self[PATH_MAX];
-  const ssize_t length = readlink("/proc/self/exe", self, sizeof(self) - 1);
-  if (length <= 0 || dladdr(reinterpret_cast<void*>(&plimsoll_agent_present), &info) == 0 ||
+  if (dladdr(reinterpret_cast<void*>(&plimsoll_agent_present), &info) == 0 ||
       realpath(info.dli_fname, resolved) == nullptr) {
     return "";
   }
-  self[length] = '\0';
-  return std::strcmp(resolved, self) == 0 ? "" : resolved;
+  return ThisBinary() == resolved ? "" : resolved;
 }
 
 Line MakeLine(const char* metric, uint64_t limit) {
@@ -42,7 +45,11 @@ Line MakeLine(const char* metric, uint64_t limit) {
 }
 
 // "CLEAN: …" with the sites and their stacks, as the table prints them.
-std::string Summary(const CaseResult& result) { return RenderDetails(result); }
+std::string Summary(const CaseResult& result) {
+  TableOptions options;
+  options.details_of_all = true;
+  return RenderDetails(result, options);
+}
 
 // Why `result` is not the leak that was announced; empty when it is.
 std::string Mismatch(const CaseResult& result, const LeakTestOptions::ExpectedLeak& expected) {
@@ -100,17 +107,20 @@ class ParentTest : public ::testing::Test {
     // The parent already chose this test: the child must not shard it away.
     spec.variables.emplace_back("GTEST_TOTAL_SHARDS", "1");
     spec.variables.emplace_back("GTEST_SHARD_INDEX", "0");
+  // The file that tells Bazel of a test that ended early is the parent's to remove.
+  spec.variables.emplace_back("TEST_PREMATURE_EXIT_FILE", "");
     CaseObserver observer;
     CaseResult result = RunCase(spec, LedgerPath(), observer);
     if (result.skipped) GTEST_SKIP() << result.reason;
     HoldLines(result, options_.lines);
     RecordProperty("verdict", VerdictName(result.verdict));
     RecordProperty("iterations", std::to_string(result.iterations));
+    const std::string next = "next, this case alone: " + ThisBinary() + " --gtest_filter=" + name_;
     if (options_.expected.has_value()) {
       const std::string mismatch = Mismatch(result, *options_.expected);
-      EXPECT_EQ(mismatch, "") << Summary(result);
+      EXPECT_EQ(mismatch, "") << Summary(result) << next;
     } else {
-      EXPECT_EQ(result.verdict, Verdict::kClean) << Summary(result);
+      EXPECT_STREQ(VerdictName(result.verdict), "CLEAN") << Summary(result) << next;
     }
   }
 

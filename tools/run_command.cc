@@ -1,51 +1,221 @@
 #include "tools/run_command.h"
 
+#include <csignal>
 #include <cstdio>
-#include <fstream>
+#include <memory>
+#include <regex>
 #include <string>
+#include <unistd.h>
 #include <vector>
 
-#include "harness/gate/lines.h"
+#include "harness/gate/fingerprint.h"
+#include "harness/report/json.h"
+#include "harness/report/junit.h"
+#include "harness/report/progress.h"
+#include "harness/report/table.h"
+#include "harness/report/terminal.h"
 #include "harness/runner/environment.h"
-#include "harness/runner/parent.h"
-#include "scenarios/script/resolve.h"
+#include "scenarios/launch/installation.h"
+#include "scenarios/launch/launch.h"
 #include "scenarios/script/script.h"
+#include "scenarios/zoo/models.h"
 #include "tools/exit_status.h"
-#include "tools/installation.h"
 
 namespace plimsoll {
-int Run(const std::vector<std::string>& paths) {
-  auto scripts = FindScripts(paths);
-  if (!scripts) { printf("%s\n", scripts.error().message.c_str()); return 2; }
-  std::vector<CaseResult> results;
-  for (auto& s : *scripts) {
-    auto cases = LoadScript(s);
-    if (!cases) { printf("%s\n", cases.error().message.c_str()); return 2; }
-    for (auto& c : *cases) {
-      CaseSpec spec;
-      spec.scenario = c.scenario; spec.engine = c.engine; spec.allocator = c.allocator;
-      spec.environment = *FindEnvironment(c.environment);
-      spec.rule.warmup = c.warmup; spec.rule.max_iterations = c.iterations;
-      auto config = ResolveConfig(c);
-      if (!config) { printf("%s\n", config.error().message.c_str()); return 2; }
-      std::ofstream("/tmp/config.json") << *config;
-      spec.command = {*EngineBinary(c.engine), "/tmp/config.json"};
-      CaseObserver obs;
-      auto r = RunCase(spec, *LedgerLibrary(), obs);
-      HoldLines(r, c.lines);
-      printf("%s %s n=%u %.1fs %s rss=%lu faults=%f\n", r.name.c_str(), VerdictName(r.verdict), r.iterations, r.seconds, r.reason.c_str(), r.peak.rss_bytes.value_or(0), r.peak.page_faults_per_iteration.value_or(-1));
-      for (auto& f : r.sites) { printf("  %s %.1f B %s\n", ResourceKindName(f.kind), f.bytes_per_iteration, f.pattern.c_str()); for (auto& l : f.stack) printf("     %s\n", l.c_str()); }
-      for (auto& l : r.last_output) printf("  | %s\n", l.c_str());
-      results.push_back(r);
+namespace {
+
+volatile std::sig_atomic_t g_interrupted = 0;
+
+void Interrupt(int) { g_interrupted = 1; }
+
+// Ctrl-C ends the running case, not the results of those before it.
+void HandleInterrupts() {
+  struct sigaction action = {};
+  action.sa_handler = Interrupt;
+  sigaction(SIGINT, &action, nullptr);
+  sigaction(SIGTERM, &action, nullptr);
+}
+
+int Refuse(const Error& error) {
+  std::fprintf(stderr, "plimsoll: %s\n", error.message.c_str());
+  return kExitBadRequest;
+}
+
+struct RunOptions {
+  std::vector<std::string> paths;
+  std::string filter;
+  std::string json, junit;
+  LaunchOptions launch;
+  bool no_stacks = false;
+  bool verbose = false;
+  size_t sites = 3;
+  uint64_t seed = 1;
+};
+
+Expected<std::vector<ScriptCase>> LoadCases(const std::vector<std::string>& paths,
+                                            const std::string& filter) {
+  std::regex pattern;
+  try {
+    pattern.assign(filter);
+  } catch (const std::regex_error& error) {
+    return BadValue("", "--filter", filter, std::string("expected a regular expression: ") +
+                                                error.what());
+  }
+  const Expected<std::vector<std::string>> scripts = FindScripts(paths);
+  if (!scripts.has_value()) return tl::unexpected(scripts.error());
+  std::vector<ScriptCase> cases;
+  size_t before = 0;
+  for (const std::string& script : *scripts) {
+    Expected<std::vector<ScriptCase>> loaded = LoadScript(script);
+    if (!loaded.has_value()) return tl::unexpected(loaded.error());
+    before += loaded->size();
+    for (ScriptCase& script_case : *loaded) {
+      if (std::regex_search(script_case.Name(), pattern)) cases.push_back(std::move(script_case));
     }
+  }
+  if (cases.empty()) {
+    return BadValue("", "--filter", filter,
+                    "matches none of " + std::to_string(before) + " cases; see plimsoll list");
+  }
+  return cases;
+}
+
+// Shows a running case on the terminal, and its end of run to the runner.
+class Observer : public CaseObserver {
+ public:
+  explicit Observer(Progress& progress) : progress_(progress) {}
+  void OnSample(const Sample& sample) override { progress_.OnSample(sample); }
+  bool Cancelled() override { return g_interrupted != 0; }
+
+ private:
+  Progress& progress_;
+};
+
+Status WriteReports(const RunOptions& options, const std::vector<CaseResult>& results) {
+  const Context context = ThisContext(".", options.seed);
+  if (!options.json.empty()) {
+    const Status written = WriteJson(options.json, context, results);
+    if (!written.has_value()) return written;
+  }
+  if (!options.junit.empty()) {
+    const Status written = WriteJunit(options.junit, context, results);
+    if (!written.has_value()) return written;
+  }
+  return {};
+}
+
+int Run(const RunOptions& options) {
+  const Expected<std::vector<ScriptCase>> cases = LoadCases(options.paths, options.filter);
+  if (!cases.has_value()) return Refuse(cases.error());
+  Expected<ScratchFolder> folder = ScratchFolder::Make();
+  if (!folder.has_value()) return Refuse(folder.error());
+  // A bad request is refused before the first case runs, not after an hour.
+  LaunchOptions launch = options.launch;
+  launch.capture_stacks = !options.no_stacks;
+  for (const ScriptCase& script_case : *cases) {
+    const Expected<CaseSpec> spec = PrepareCase(script_case, launch, *folder);
+    if (!spec.has_value()) return Refuse(spec.error());
+  }
+
+  HandleInterrupts();
+  std::vector<CaseResult> results;
+  {
+    Progress progress(STDERR_FILENO, cases->size());
+    Observer observer(progress);
+    for (const ScriptCase& script_case : *cases) {
+      if (g_interrupted != 0) break;
+      progress.StartCase(script_case.Name());
+      results.push_back(RunScriptCase(script_case, launch, *folder, observer));
+      progress.EndCase();
+    }
+  }
+
+  // Standard output belongs to a report that is sent there.
+  const bool to_stderr = options.json == "-" || options.junit == "-";
+  const int descriptor = to_stderr ? STDERR_FILENO : STDOUT_FILENO;
+  TableOptions table;
+  table.color = WantsColor(descriptor);
+  table.width = TerminalWidth(descriptor);
+  table.sites = options.sites;
+  table.details_of_all = options.verbose;
+  table.command = "plimsoll run";
+  for (const std::string& path : options.paths) table.command += " " + path;
+  std::FILE* const out = to_stderr ? stderr : stdout;
+  std::fputs(RenderTable(results, table).c_str(), out);
+  std::fflush(out);
+
+  if (const Status written = WriteReports(options, results); !written.has_value()) {
+    return Refuse(written.error());
+  }
+  if (g_interrupted != 0) {
+    std::fprintf(stderr, "plimsoll: interrupted after %zu of %zu cases\n", results.size(),
+                 cases->size());
+    return kExitFailed;
   }
   return ExitStatusOf(results);
 }
+
+int List(const std::vector<std::string>& paths, const std::string& filter) {
+  if (!paths.empty()) {
+    const Expected<std::vector<ScriptCase>> cases = LoadCases(paths, filter);
+    if (!cases.has_value()) return Refuse(cases.error());
+    for (const ScriptCase& script_case : *cases) std::printf("%s\n", script_case.Name().c_str());
+    return kExitHolds;
+  }
+  std::printf("environments:\n");
+  for (const Environment& environment : KnownEnvironments()) {
+    const bool there =
+        environment.library.empty() || FindLibrary(environment.library).has_value();
+    std::printf("  %-18s%s%s\n", environment.name.c_str(), environment.description.c_str(),
+                there ? "" : (" (skipped: " + environment.library + " is not installed)").c_str());
+  }
+  std::printf("engines:\n");
+  for (const EngineInfo& engine : KnownEngines()) {
+    std::printf("  %-18s%s\n", engine.name, engine.description);
+  }
+  std::printf("models:\n");
+  for (const ZooModel& model : ZooModels()) {
+    std::printf("  zoo:%-18.*s%.*s\n", static_cast<int>(model.name.size()), model.name.data(),
+                static_cast<int>(model.description.size()), model.description.data());
+  }
+  std::printf("plimsoll list PATH... names the cases of scripts.\n");
+  return kExitHolds;
+}
+
+}  // namespace
+
 void AddRunCommand(CLI::App& app, int& status) {
-  auto* sub = app.add_subcommand("run", "run");
-  auto paths = std::make_shared<std::vector<std::string>>();
-  sub->add_option("PATH", *paths)->required();
-  sub->callback([paths, &status] { status = Run(*paths); });
+  CLI::App* const command =
+      app.add_subcommand("run", "Run the scenarios of scripts (files or folders)");
+  const auto options = std::make_shared<RunOptions>();
+  command->add_option("PATH", options->paths, "Scripts, or folders with scripts")->required();
+  command->add_option("--filter", options->filter,
+                      "Only cases whose name (scenario/engine/allocator/environment) matches "
+                      "this regular expression");
+  command->add_option("--json", options->json, "Write the results there (-: standard output)");
+  command->add_option("--junit", options->junit, "Write JUnit XML there (-: standard output)");
+  command->add_option("--iterations", options->launch.iterations,
+                      "Judge at most so many iterations, whatever the scripts say");
+  command->add_option("--warmup", options->launch.warmup, "Iterations before the first judged one");
+  command->add_option("--level", options->launch.level,
+                      "Probability of a false LEAK per case (default 0.001)");
+  command->add_option("--timeout", options->launch.timeout_seconds, "Seconds a case may take");
+  command->add_option("--sites", options->sites, "Sites shown per case (default 3)");
+  command->add_option("--seed", options->seed, "Recorded with the results");
+  command->add_flag("--no-stacks", options->no_stacks,
+                    "Name the calling function only: no second phase with full call stacks");
+  command->add_flag("--verbose", options->verbose, "Details of CLEAN cases too");
+  command->callback([options, &status] { status = Run(*options); });
 }
-void AddListCommand(CLI::App&, int&) {}
+
+void AddListCommand(CLI::App& app, int& status) {
+  CLI::App* const command = app.add_subcommand(
+      "list", "List environments, engines and models, or the cases of scripts");
+  const auto paths = std::make_shared<std::vector<std::string>>();
+  const auto filter = std::make_shared<std::string>();
+  command->add_option("PATH", *paths, "Scripts, or folders with scripts");
+  command->add_option("--filter", *filter, "Only cases whose name matches");
+  command->callback([paths, filter, &status] { status = List(*paths, *filter); });
 }
+
+}  // namespace plimsoll

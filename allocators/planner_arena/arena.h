@@ -5,7 +5,8 @@
 // each block shall lie, and serves the following steps from one block of memory. What
 // was not planned comes from upstream, and is counted.
 //
-//   auto arena = PlannerArena::Create({});              // or FromEnvironment()
+//   const auto configuration = ArenaConfiguration::FromEnvironment();
+//   auto arena = PlannerArena::Create(*configuration);
 //   for (...) {
 //     StepScope step(**arena);                          // a training step
 //     ...                                               // allocates from the arena
@@ -14,16 +15,23 @@
 // Thread-safe. Blocks may be freed by any thread, in any later step, or between steps.
 
 #include <atomic>
+#include <condition_variable>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <memory_resource>
 #include <mutex>
+#include <new>
+#include <string>
+#include <thread>
 #include <vector>
 
 #include "allocators/planner_arena/arena_blocks.h"
+#include "allocators/planner_arena/arena_budget.h"
 #include "allocators/planner_arena/arena_layout.h"
 #include "allocators/planner_arena/arena_pages.h"
+#include "allocators/planner_arena/arena_step.h"
 #include "allocators/planner_arena/arena_timeline.h"
 #include "allocators/planner_arena/configuration.h"
 #include "allocators/stats.h"
@@ -41,9 +49,24 @@ struct ArenaStats {
   int64_t planned_steps = 0;
   int64_t recorded_steps = 0;
   int64_t stable_steps = 0;      // recorded steps in a row that brought nothing new
-  int64_t plan_height = 0;       // bytes
-  int64_t plan_lower_bound = 0;  // bytes
-  int64_t plan_peak_live = 0;    // bytes
+  int64_t plans = 0;             // that are kept
+  int64_t plan_age_steps = 0;    // steps since the youngest was made
+  int64_t plan_height = 0;       // bytes, of the tallest
+  int64_t plan_lower_bound = 0;  // bytes, of the same
+  int64_t plan_peak_live = 0;    // bytes, of the same
+};
+
+// What Allocate throws when the limit is reached or upstream has nothing left. what()
+// says who asked for how much, what the arena holds, and, a line each, the sites with
+// the most live bytes.
+class ArenaOutOfMemory : public std::bad_alloc {
+ public:
+  explicit ArenaOutOfMemory(std::string report)
+      : report_(std::make_shared<std::string>(std::move(report))) {}
+  const char* what() const noexcept override { return report_->c_str(); }
+
+ private:
+  std::shared_ptr<const std::string> report_;
 };
 
 class PlannerArena : public std::pmr::memory_resource {
@@ -51,8 +74,11 @@ class PlannerArena : public std::pmr::memory_resource {
   // What a test or a tool may replace.
   struct Parts {
     std::pmr::memory_resource* upstream = nullptr;  // nullptr: DefaultSystemResource()
-    PlanFunction planner;                           // empty: GreedyBySize
-    ArenaPages* pages = nullptr;                    // nullptr: ArenaPages::System()
+    // Makes upstream return free memory to the system; called when much moved from
+    // there to the arena. Empty: the process's malloc, if upstream is the default.
+    std::function<void()> trim_upstream;
+    PlanFunction planner;         // empty: GreedyBySize
+    ArenaPages* pages = nullptr;  // nullptr: ArenaPages::System()
   };
 
   // An error names the configuration's field that is out of range.
@@ -61,18 +87,36 @@ class PlannerArena : public std::pmr::memory_resource {
   static Expected<std::unique_ptr<PlannerArena>> Create(const ArenaConfiguration& configuration) {
     return Create(configuration, Parts());
   }
-  // Blocks of plans that are still live become invalid; blocks of upstream do not.
+  // REQUIRES: no step is open. Blocks of plans that are still live become invalid;
+  // blocks of upstream do not.
   ~PlannerArena() override;
 
-  // For callers whose free does not know the size. Throws std::bad_alloc when upstream
-  // does. `alignment` is a power of two; every block is aligned to 64 bytes at least.
+  // For callers whose free does not know the size. Throws ArenaOutOfMemory, or
+  // std::bad_alloc when upstream does. `alignment` is a power of two, at most 2 MiB;
+  // every block is aligned to 64 bytes at least.
   void* Allocate(size_t bytes, size_t alignment = kGranuleBytes);
   // Aborts if `block` is not a live block of this arena; nullptr is ignored.
   void Free(void* block);
 
+  // Exact while one thread allocates at a time. With several, bytes_in_use is exact when
+  // they are at rest, and the peak may miss what others allocated during a thread's
+  // last 64 requests.
   ArenaStats Stats() const;
+  // Everything it knows of itself, as JSON with sizes in bytes: configuration, stats,
+  // size classes, timelines with their plans, live bytes by site.
+  std::string SnapshotJson() const;
+  // The arena over one step, as SVG: time to the right, addresses upwards. Of the plan
+  // with the most bytes; nothing if there is none.
+  std::string PictureSvg() const;
+  // The profile of the step that the same plan was made for, as CSV: a line for each
+  // request, "id,lower,upper,size,alignment,thread,fate,site". Nothing if there is none.
+  std::string ProfileCsv() const;
 
-  // Waits for planning that is under way; its plan serves from the next step on.
+  // Gives free pages back to the system, upstream's included; returns the arena's own
+  // bytes. Timelines with an open step are left alone.
+  size_t Trim();
+
+  // Waits for planning that is under way; its plans serve from the next step on.
   void WaitForPlan();
 
  protected:
@@ -83,103 +127,58 @@ class PlannerArena : public std::pmr::memory_resource {
   }
 
  private:
-  friend class StepTicket;
   friend class StepScope;
+  friend class StepTicket;
 
   PlannerArena(const ArenaConfiguration& configuration, const Parts& parts);
 
-  Timeline& BeginStep();
-  void EndStep(Timeline& timeline);
-  Lane* FindLane();
+  Timeline* BeginStep(const StepOptions& options);
+  void EndStep(Timeline* timeline);
+  Lane* FindLane(size_t bytes, size_t alignment);
   Timeline* TimelineOfThread() const;
-  void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment);
+  void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
+  void* AskUpstream(size_t bytes, size_t alignment);
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
   int64_t LaneBytes() const;
   void CountAllocate(Lane* lane, size_t bytes);
   void CountFree(size_t bytes);
+  std::string OutOfMemoryReport(size_t bytes) const;
+  std::vector<Timeline::Report> Reports() const;
+  void TrimUpstream();
+  void DecayLoop();
 
   const ArenaConfiguration configuration_;
   std::pmr::memory_resource& upstream_;
+  const std::function<void()> trim_upstream_;
   const PlanFunction planner_;
   ArenaPages& pages_;
-  const uint64_t id_;  // never used again
+  const uint64_t id_;
+  ArenaBudget budget_;
 
-  // Rises whenever a step begins or ends: what threads remember of them is then stale.
+  // Rises whenever what threads remember of open steps is no longer true.
   std::atomic<uint64_t> epoch_{1};
   static constexpr uint32_t kMaxTimelines = 64;
   std::atomic<uint32_t> num_timelines_{0};
   std::atomic<Timeline*> timelines_[kMaxTimelines] = {};
-  mutable std::mutex mutex_;  // opening and closing steps
+  mutable std::mutex mutex_;               // opening and closing steps
+  uint64_t sessions_[kMaxTimelines] = {};  // by timeline, guarded by mutex_; 0: not named
+  int open_steps_ = 0;                     // guarded by mutex_
 
-  UpstreamBlocks upstream_blocks_;
-  std::atomic<int64_t> upstream_bytes_{0};
-  std::atomic<int64_t> peak_upstream_bytes_{0};
+  // Gives memory back when steps pause.
+  std::thread decay_;
+  std::condition_variable decay_wake_;
+  uint64_t pauses_ = 0;  // guarded by mutex_
+  bool stopping_ = false;
+
+  mutable UpstreamBlocks upstream_blocks_;
   std::atomic<int64_t> outside_{0};
-
   // The calls of threads that take no part in a step; the others count in their lanes.
   std::atomic<int64_t> allocs_{0};
   std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> largest_{0};
   std::atomic<int64_t> peak_{0};
   std::atomic<int64_t> lane_bytes_{0};  // LaneBytes() when a step last ended
-};
-
-// Keeps a step open beyond its scope, for work that completes later or elsewhere.
-// Copies share: the step ends when its scope and all its tickets are gone. Copying and
-// dropping are thread-safe, one ticket at a time.
-class StepTicket {
- public:
-  StepTicket() = default;
-
- private:
-  friend class PlannerArena;
-  friend class StepScope;
-  friend class StepThread;
-  struct Step {
-    Step(PlannerArena& its_arena, Timeline& its_timeline)
-        : arena(its_arena), timeline(its_timeline) {}
-    ~Step() { arena.EndStep(timeline); }
-    Step(const Step&) = delete;
-    Step& operator=(const Step&) = delete;
-    PlannerArena& arena;
-    Timeline& timeline;
-  };
-  std::shared_ptr<Step> step_;
-};
-
-// While it lives, the requests of the thread that made it belong to one step. Made
-// inside another scope of the same thread and arena, it joins that step. Made while
-// earlier steps are still open elsewhere, it opens one beside them, which has a
-// timeline and a plan of its own. Requests of threads that declare nothing belong to
-// the step that is open, if it is the only one.
-// REQUIRES: destroyed by the thread that made it, in reverse order.
-class StepScope {
- public:
-  explicit StepScope(PlannerArena& arena);
-  ~StepScope();
-  StepScope(const StepScope&) = delete;
-  StepScope& operator=(const StepScope&) = delete;
-
-  StepTicket Ticket() const { return ticket_; }
-
- private:
-  friend class PlannerArena;
-  friend class StepThread;
-  StepScope(PlannerArena& arena, StepTicket ticket);
-
-  PlannerArena& arena_;
-  StepTicket ticket_;
-  StepScope* outer_;
-};
-
-// While it lives, the requests of the thread that made it belong to the ticket's step.
-class StepThread {
- public:
-  explicit StepThread(const StepTicket& ticket) : scope_(ticket.step_->arena, ticket) {}
-
- private:
-  StepScope scope_;
 };
 
 }  // namespace plimsoll

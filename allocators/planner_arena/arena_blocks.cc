@@ -23,4 +23,13 @@ std::optional<UpstreamBlock> UpstreamBlocks::Remove(const void* block) {
   return what;
 }
 
+std::unordered_map<uint32_t, uint64_t> UpstreamBlocks::BytesBySite() {
+  std::unordered_map<uint32_t, uint64_t> bytes;
+  for (Shard& shard : shards_) {
+    const std::lock_guard<std::mutex> lock(shard.mutex);
+    for (const auto& [block, what] : shard.blocks) bytes[what.site] += what.bytes;
+  }
+  return bytes;
+}
+
 }  // namespace plimsoll

@@ -19,8 +19,9 @@ struct UpstreamBlock {
   size_t bytes = 0;
   size_t alignment = 0;
   uint32_t site = 0;
-  uint32_t timeline = 0;  // which one recorded it, if `request` names a request
-  RequestRef request;
+  uint32_t timeline = 0;     // of the step it was asked for in, if any
+  uint64_t missed_step = 0;  // the step, if that had a plan and missed it
+  RequestRef request;        // if the step was recorded
 };
 
 class UpstreamBlocks {
@@ -30,6 +31,9 @@ class UpstreamBlocks {
 
   // Takes the block out; nothing if it is not there.
   std::optional<UpstreamBlock> Remove(const void* block);
+
+  // Live bytes by site, in no order.
+  std::unordered_map<uint32_t, uint64_t> BytesBySite();
 
  private:
   static constexpr size_t kShards = 64;

@@ -88,7 +88,7 @@ int64_t PeakLive(const std::vector<Arc>& arcs, int64_t period) {
 
 }  // namespace
 
-Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner) {
+Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds) {
   Layout layout;
   layout.offsets.resize(profile.lanes.size());
   for (size_t i = 0; i < profile.lanes.size(); ++i) {
@@ -113,7 +113,7 @@ Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner) {
     buffer.alignment = arc.request->alignment;
     buffers.push_back(buffer);
   }
-  const Plan plan = planner(buffers);
+  const Plan plan = planner(buffers, seconds);
   layout.height = plan.height;
   layout.lower_bound = plan.lower_bound;
   layout.peak_live = PeakLive(arcs, period);

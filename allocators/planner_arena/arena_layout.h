@@ -14,8 +14,9 @@
 
 namespace plimsoll {
 
-// Offsets in bytes, in the order of the buffers, none overlapping in both time and space.
-using PlanFunction = std::function<Plan(const std::vector<Buffer>&)>;
+// Plans within about `seconds`: offsets in bytes in the order of the buffers, no two of
+// which share a byte while both are live.
+using PlanFunction = std::function<Plan(const std::vector<Buffer>&, double seconds)>;
 
 struct Layout {
   static constexpr int64_t kUnplanned = -1;
@@ -30,7 +31,7 @@ struct Layout {
 };
 
 // REQUIRES: lifetimes lie within [0, profile.ticks].
-Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner);
+Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds);
 
 }  // namespace plimsoll
 

@@ -1,8 +1,16 @@
 #include "allocators/planner_arena/arena_pages.h"
 
+#include <linux/mempolicy.h>
 #include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdint>
+
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23  // Linux 5.14
+#endif
 
 namespace plimsoll {
 namespace {
@@ -30,7 +38,39 @@ class SystemPages final : public ArenaPages {
 
   void Discard(void* begin, size_t bytes) override { madvise(begin, bytes, MADV_DONTNEED); }
 
+  bool Populate(void* begin, size_t bytes) override {
+    if (madvise(begin, bytes, MADV_POPULATE_WRITE) == 0) return true;
+    if (errno != EINVAL) return false;
+    // An older kernel: touch each page without changing it.
+    const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+    auto* const bytes_of = static_cast<std::byte*>(begin);
+    for (size_t at = 0; at < bytes; at += page) {
+      volatile std::byte* const one = bytes_of + at;
+      *one = *one;
+    }
+    return true;
+  }
+
+  void Uncommit(void* begin, size_t bytes) override {
+    madvise(begin, bytes, MADV_DONTNEED);
+    mprotect(begin, bytes, PROT_NONE);
+  }
+
   void Release(void* begin, size_t bytes) override { munmap(begin, bytes); }
+
+  bool AdviseHuge(void* begin, size_t bytes) override {
+    return madvise(begin, bytes, MADV_HUGEPAGE) == 0;
+  }
+
+  bool Interleave(void* begin, size_t bytes) override {
+    // Bits of nodes that do not exist are refused, so the mask is what this thread may use.
+    constexpr unsigned long kNodes = 1024;
+    unsigned long nodes[kNodes / (8 * sizeof(unsigned long))] = {};
+    if (syscall(SYS_get_mempolicy, nullptr, nodes, kNodes, nullptr, MPOL_F_MEMS_ALLOWED) != 0) {
+      return false;
+    }
+    return syscall(SYS_mbind, begin, bytes, MPOL_INTERLEAVE, nodes, kNodes, 0) == 0;
+  }
 };
 
 }  // namespace

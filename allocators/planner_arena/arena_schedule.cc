@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <map>
+#include <unordered_set>
 #include <utility>
 
 namespace plimsoll {
@@ -56,14 +57,15 @@ class Surface {
 
 }  // namespace
 
-Schedule::Schedule(const StepProfile& profile, const Layout& layout)
-    : profile_(profile), layout_(layout) {
+Schedule::Schedule(StepProfile profile, Layout layout)
+    : profile_(std::move(profile)), layout_(std::move(layout)) {
   height_ = static_cast<uint32_t>((layout_.height + kGranuleBytes - 1) / kGranuleBytes);
   MakeSlots();
   MakeEdges();
   MakeOwners();
   MakeClasses();
   states_ = std::make_unique<SlotState[]>(slots_.size());
+  requests_ = std::make_unique<RequestRef[]>(slots_.size());
 }
 
 void Schedule::MakeSlots() {
@@ -74,13 +76,12 @@ void Schedule::MakeSlots() {
       Slot slot;
       slot.size = static_cast<uint32_t>(request.Granules());
       slot.alignment_log2 = static_cast<uint32_t>(std::countr_zero(request.alignment));
-      slot.lane = lane;
-      slot.site = request.site;
       const int64_t offset = layout_.offsets[lane][j];
       if (offset != Layout::kUnplanned) {
         slot.offset = static_cast<uint32_t>(offset / static_cast<int64_t>(kGranuleBytes));
       }
       slots_.push_back(slot);
+      places_.push_back({lane, request.site});
       carried_.push_back(request.fate == Fate::kCarried);
     }
   }
@@ -127,7 +128,9 @@ void Schedule::MakeEdges() {
 }
 
 void Schedule::MakeOwners() {
-  const uint32_t size = std::bit_ceil(2 * num_slots() + 2);
+  std::unordered_set<uint32_t> offsets;
+  for (const Slot& slot : slots_) offsets.insert(slot.offset);
+  const uint32_t size = std::bit_ceil(2 * static_cast<uint32_t>(offsets.size()));
   owner_mask_ = size - 1;
   owners_ = std::make_unique<Owner[]>(size);
   for (uint32_t i = 0; i < num_slots(); ++i) {
@@ -238,7 +241,8 @@ bool Schedule::FinishSkipped(uint32_t first, uint64_t step) {
   return true;
 }
 
-uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2) {
+uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2,
+                              uint32_t site) {
   const uint64_t key = ClassKey(size, alignment_log2);
   uint32_t at = Hash(key, class_mask_);
   while (classes_[at].key != key) {
@@ -250,15 +254,19 @@ uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_l
   const uint64_t tag = step << 32;
   uint32_t position = members.begin;
   if ((hint & ~uint64_t{UINT32_MAX}) == tag) position = static_cast<uint32_t>(hint);
+  uint32_t found = kNone;
   for (uint32_t probes = 0; position < members.end && probes < kMaxProbes; ++position, ++probes) {
     const uint32_t i = class_members_[position];
     const uint64_t word = states_[i].word.load(std::memory_order_relaxed);
     if (StateOf(word) == kLive || StepOf(word) >= step) continue;
-    members.hint.store(tag | position, std::memory_order_relaxed);
-    return i;
+    if (found == kNone) {
+      members.hint.store(tag | position, std::memory_order_relaxed);
+      found = i;
+    }
+    if (places_[i].site == site) return i;
   }
-  members.hint.store(tag | position, std::memory_order_relaxed);
-  return kNone;
+  if (found == kNone) members.hint.store(tag | position, std::memory_order_relaxed);
+  return found;
 }
 
 }  // namespace plimsoll

@@ -19,7 +19,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "allocators/planner_arena/arena_layout.h"
@@ -37,11 +36,10 @@ class Schedule {
     uint32_t alignment_log2 = 0;
     uint32_t first_edge = 0;  // its predecessors end where the next slot's begin
     uint32_t owner = kNone;   // where its offset stands among the owners
-    uint32_t lane = 0;
-    uint32_t site = 0;
   };
 
-  Schedule(const StepProfile& profile, const Layout& layout);
+  // REQUIRES: `layout` is of `profile`, and offsets in granules are below kNone.
+  Schedule(StepProfile profile, Layout layout);
 
   struct Range {  // granules
     uint32_t begin = 0;
@@ -56,8 +54,8 @@ class Schedule {
   // Ranges of this schedule's live blocks.
   std::vector<Range> LiveRanges() const;
 
-  // Takes slot `i` for a block of `bytes` in step `step`. False: it is taken, barred, or
-  // its bytes are still in use; the slot then stays unused for this step.
+  // Takes slot `i`, which is not kNone's, for a block of `bytes` in step `step`. False: it
+  // is taken, barred, or its bytes are still in use; it then stays unused for this step.
   bool Claim(uint32_t i, uint64_t step, uint64_t bytes);
 
   // Undoes a claim whose block was not handed out.
@@ -70,14 +68,22 @@ class Schedule {
   uint32_t LiveSlotAt(uint32_t offset) const;
 
   // A slot of exactly this size and alignment that could not yet be ruled out for this
-  // step, earliest first, or kNone. The caller claims it.
-  uint32_t FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2);
+  // step, or kNone: the earliest of this site, or else the earliest. The caller claims it.
+  uint32_t FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2, uint32_t site);
+
+  // Which recorded request the block of live slot `i` answers.
+  void SetRequest(uint32_t i, const RequestRef& request) { requests_[i] = request; }
+  RequestRef GetRequest(uint32_t i) const { return requests_[i]; }
 
   // The slots of `lane` are [LaneBegin(lane), LaneEnd(lane)); empty beyond the lanes.
   uint32_t LaneBegin(uint32_t lane) const;
   uint32_t LaneEnd(uint32_t lane) const { return LaneBegin(lane + 1); }
 
   const Slot& slot(uint32_t i) const { return slots_[i]; }
+  uint32_t lane(uint32_t i) const { return places_[i].lane; }
+  uint32_t site(uint32_t i) const { return places_[i].site; }
+  bool live(uint32_t i) const { return StateOf(states_[i].word.load()) == kLive; }
+  uint64_t live_bytes(uint32_t i) const { return states_[i].bytes.load(); }
   uint32_t num_slots() const { return static_cast<uint32_t>(slots_.size() - 1); }
   size_t num_edges() const { return edges_.size(); }
   uint32_t height() const { return height_; }  // granules
@@ -123,14 +129,20 @@ class Schedule {
   void BarRanges(std::vector<Range> ranges, uint64_t step);
   bool LiveFromEarlier(uint32_t i, uint64_t step) const;
 
-  StepProfile profile_;
-  Layout layout_;
+  const StepProfile profile_;
+  const Layout layout_;
   std::vector<Slot> slots_;  // by lane, in order; one more as a sentinel
   std::vector<uint32_t> lane_begin_;
+  struct Place {
+    uint32_t lane = 0;
+    uint32_t site = 0;
+  };
+  std::vector<Place> places_;  // by slot
   // Predecessors: slot << 1 | whether it is that slot's block of the step before.
   std::vector<uint32_t> edges_;
   std::vector<bool> carried_;  // by slot: its block is meant to live into the next step
   std::unique_ptr<SlotState[]> states_;
+  std::unique_ptr<RequestRef[]> requests_;  // by slot
   std::unique_ptr<Owner[]> owners_;
   uint32_t owner_mask_ = 0;
   std::vector<uint32_t> class_members_;

@@ -1,138 +1,124 @@
 #include "allocators/planner_arena/arena_timeline.h"
 
-#include <unistd.h>
-
 #include <algorithm>
-#include <cstdio>
-#include <cstdlib>
+#include <bit>
 #include <utility>
 
 namespace plimsoll {
 namespace {
 
-uint64_t MachineMemoryBytes() {
-  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+// Steps over which the need for committed pages is looked at before some are given back.
+constexpr uint64_t kNeedWindow = 64;
+// A step whose misses hold more than this, and more than a quarter of its plan, had
+// better run without the plan: what it holds idle is worth more than what it serves.
+constexpr int64_t kLeastToAbandon = int64_t{16} << 20;
+
+uint32_t Log2Of(size_t alignment) {
+  return static_cast<uint32_t>(std::countr_zero(std::max<size_t>(alignment, kGranuleBytes)));
 }
 
 }  // namespace
 
-void AbortOnForeignFree(const void* block) {
-  std::fprintf(stderr,
-               "%s:%d: free of %p: no live block of the arena begins there (freed twice, or not "
-               "what an allocation returned)\n",
-               __FILE__, __LINE__, block);
-  std::abort();
-}
-
-Timeline::Timeline(uint32_t index, const ArenaConfiguration& configuration, PlanFunction planner,
-                   ArenaPages& pages)
+Timeline::Timeline(uint32_t index, const Shared& shared)
     : index_(index),
-      configuration_(configuration),
-      planner_(std::move(planner)),
-      pages_(pages),
-      phase_(configuration.enable_memory_optimization ? Phase::kWaiting : Phase::kOff) {}
+      shared_(shared),
+      range_(shared.configuration, shared.pages, shared.budget),
+      plans_(static_cast<size_t>(shared.configuration.max_plans)),
+      learner_(shared.configuration) {}
 
-Timeline::~Timeline() {
-  WaitForPlan();
-  if (base_ != 0) pages_.Release(reinterpret_cast<void*>(base_.load()), reserved_);
+Timeline::~Timeline() { WaitForPlan(); }
+
+Timeline::Begun Timeline::BeginStep(uint64_t shape_key) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (serve_.load() != 0) return Begun::kBusy;
+  step_ = Step{};
+  step_.id = ++steps_;
+  step_.shape_key = shape_key;
+  step_.allocs_before = SumAllocs();
+  step_.misses_before = SumMisses();
+  const bool new_plans = plans_ready_.load(std::memory_order_acquire) && InstallPlans();
+  plan_.reset();
+  missed_bytes_.store(0, std::memory_order_relaxed);
+  missed_step_.store(step_.id, std::memory_order_relaxed);
+  // From here on, claims of the step before that are still on their way undo themselves.
+  serve_.store(++last_serve_);
+  if (shared_.configuration.enable_memory_optimization) {
+    step_.wanted = learner_.WantsStep(step_.id);
+    if (step_.wanted || recorder_.Following()) StartRecording();
+  }
+  return new_plans ? Begun::kOpenWithNewPlans : Begun::kOpen;
 }
 
-bool Timeline::BeginStep() {
+void Timeline::StartRecording() {
+  step_.recording = true;
+  recorder_.BeginStep(step_.id);
+  recording_.store(true, std::memory_order_relaxed);
+}
+
+bool Timeline::EndStep() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (open_step_.load() != 0) return false;
-  const uint64_t previous = steps_;
-  const uint64_t step = ++steps_;
-  if (phase_ == Phase::kWaiting &&
-      previous >= static_cast<uint64_t>(configuration_.start_statistic_step)) {
-    phase_ = Phase::kRecording;
-    recording_.store(true, std::memory_order_relaxed);
+  serve_.store(0);
+  StepOutcome outcome;
+  outcome.step = step_.id;
+  outcome.plan = step_.plan;
+  outcome.shape_key = step_.shape_key;
+  outcome.unknown_shape = step_.unknown_shape;
+  outcome.requests = SumAllocs() - step_.allocs_before;
+  outcome.misses = step_.abandoned ? outcome.requests : SumMisses() - step_.misses_before;
+  if (step_.plan != 0 || step_.abandoned) learner_.Note(outcome);
+  if (step_.recording) {
+    if (std::optional<StepProfile> profile = recorder_.EndStep(step_.wanted)) {
+      QueuePlans(learner_.Consider(*std::move(profile), kept_outcome_, plans_));
+    }
+    if (step_.wanted) kept_outcome_ = outcome;
+    recording_.store(recorder_.Following(), std::memory_order_relaxed);
   }
-  if (plan_ready_.load(std::memory_order_acquire)) InstallPlan();
-  // First the step, then the look at what is live: a claim of the step before that is
-  // still on its way either sees the new step or is seen here.
-  open_step_.store(step);
-  if (recording_.load(std::memory_order_relaxed)) recorder_.BeginStep(step);
-  if (Schedule* const plan = plan_.load(std::memory_order_relaxed)) {
-    plan->Prepare(step, previous, {});
+  if (KeptPlan* const plan = plans_.Find(step_.plan)) {
+    ++plan->steps;
     ++planned_steps_;
+    if (KeptPlan* const previous = plans_.Find(previous_plan_)) previous->followed_by = plan->id;
   }
-  return true;
+  previous_plan_ = step_.plan;
+  previous_serve_ = last_serve_;
+  if (steps_ % kNeedWindow == 0) ShrinkToRecentNeed();
+  return step_.abandoned;
 }
 
-void Timeline::EndStep() {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  open_step_.store(0);
-  if (!recording_.load(std::memory_order_relaxed)) return;
-  if (std::optional<StepProfile> profile = recorder_.EndStep()) Consider(*std::move(profile));
+// Picks the plan for the step that is open by its first request.
+void Timeline::ChoosePlan(uint32_t lane, uint32_t size, uint32_t alignment_log2) {
+  step_.chosen = true;
+  if (plans_.all().empty()) return;
+  KeptPlan* plan = plans_.Choose(step_.shape_key, lane, size, alignment_log2, previous_plan_);
+  if (plan == nullptr) {
+    plan = plans_.Broadest();
+    step_.unknown_shape = true;
+    step_.lent = true;
+    const Schedule& schedule = *plan->schedule;
+    const uint32_t first = schedule.LaneBegin(lane);
+    const bool larger = first < schedule.LaneEnd(lane) && schedule.slot(first).size < size;
+    if (learner_.WantsUnknownShape(step_.id, larger)) {
+      step_.wanted = true;
+      if (!step_.recording) StartRecording();
+    }
+  }
+  Activate(plan, previous_serve_);
 }
 
-void Timeline::Consider(StepProfile profile) {
-  ++recorded_steps_;
-  if (!merged_ || !merged_->SameRequests(profile)) {
-    merged_ = std::move(profile);
-    stable_steps_ = 0;
-  } else if (merged_->Merge(profile)) {
-    stable_steps_ = 0;
-  } else {
-    ++stable_steps_;
-  }
-  if (stable_steps_ >= configuration_.stable_statistic_step ||
-      recorded_steps_ >= configuration_.max_statistic_step) {
-    StartPlanning();
-  }
-}
-
-void Timeline::StartPlanning() {
-  phase_ = Phase::kPlanning;
-  recording_.store(false, std::memory_order_relaxed);
-  recorder_.Reset();
-  const auto plan = [this, profile = *std::move(merged_)] {
-    next_plan_ = std::make_unique<Schedule>(profile, MakeLayout(profile, planner_));
-    plan_ready_.store(true, std::memory_order_release);
-  };
-  merged_.reset();
-  if (configuration_.plan_in_background) {
-    planning_ = std::thread(plan);
-  } else {
-    plan();
-  }
-}
-
-void Timeline::WaitForPlan() {
-  std::thread planning;
-  {
-    const std::lock_guard<std::mutex> lock(mutex_);
-    planning = std::move(planning_);
-  }
-  if (planning.joinable()) planning.join();
-}
-
-void Timeline::InstallPlan() {
-  if (planning_.joinable()) planning_.join();
-  plan_ready_.store(false, std::memory_order_relaxed);
-  std::unique_ptr<Schedule> plan = std::move(next_plan_);
-  phase_ = Phase::kServing;
-  if (!CommitAtLeast(plan->height() * kGranuleBytes)) return;
-  plan_.store(plan.get(), std::memory_order_release);
-  schedules_.push_back(std::move(plan));
-}
-
-bool Timeline::CommitAtLeast(size_t bytes) {
-  if (base_.load(std::memory_order_relaxed) == 0) {
-    reserved_ =
-        configuration_.reserve_bytes != 0 ? configuration_.reserve_bytes : MachineMemoryBytes();
-    void* const base = pages_.Reserve(reserved_);
-    if (base == nullptr) return false;
-    base_.store(reinterpret_cast<uintptr_t>(base), std::memory_order_release);
-  }
-  if (bytes > reserved_) return false;
-  if (bytes <= committed_) return true;
-  const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  const size_t target = (bytes + page - 1) / page * page;
-  if (!pages_.Commit(reinterpret_cast<void*>(base_.load()), target)) return false;
-  committed_ = target;
-  return true;
+// Serves the open step from `plan`. Its blocks of serve number `previous` may live on
+// if that was planned; other live blocks bar the slots that share their bytes.
+void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
+  plan_.reset();
+  step_.plan = 0;
+  Schedule& schedule = *plan->schedule;
+  if (!range_.Prepare(schedule.height() * kGranuleBytes)) return;
+  schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
+  plans_.MarkUsed(*plan, step_.id);
+  plan_ = plan->schedule;
+  step_.plan = plan->id;
+  recent_need_ = std::max(recent_need_, schedule.height());
+  abandon_at_.store(
+      std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 4)),
+      std::memory_order_relaxed);
 }
 
 Lane* Timeline::AcquireLane() {
@@ -153,68 +139,155 @@ Lane* Timeline::AcquireLane() {
 void Timeline::ReleaseLane(Lane* lane) {
   const std::lock_guard<std::mutex> lock(mutex_);
   lane->taken = false;
+  lane->serve = 0;
+  lane->plan = nullptr;
+  lane->pin.reset();
 }
 
-bool Timeline::EnterStep(Lane& lane) {
+bool Timeline::EnterStep(Lane& lane, size_t bytes, size_t alignment) {
   const std::lock_guard<std::mutex> lock(mutex_);
-  const uint64_t step = open_step_.load();
-  if (step == 0) return false;
-  if (lane.step == step) return true;
-  lane.step = step;
-  lane.plan = plan_.load(std::memory_order_relaxed);
-  lane.recording = recording_.load(std::memory_order_relaxed);
-  lane.next = lane.plan ? lane.plan->LaneBegin(lane.index) : 0;
-  lane.end = lane.plan ? lane.plan->LaneEnd(lane.index) : 0;
+  const uint64_t serve = serve_.load();
+  if (serve == 0) return false;
+  if (!step_.chosen) {
+    const uint64_t size = (bytes + kGranuleBytes - 1) / kGranuleBytes;
+    ChoosePlan(lane.index, static_cast<uint32_t>(std::min<uint64_t>(size, Schedule::kNone)),
+               Log2Of(alignment));
+  }
+  if (lane.step != step_.id) {
+    lane.step = step_.id;
+    lane.requests = 0;
+    lane.strays = 0;
+    lane.departed = false;
+    lane.recorded = {};
+  }
+  if (lane.serve != serve) Enter(lane);
   return true;
 }
 
-void* Timeline::ServeElsewhere(Lane& lane, size_t bytes, uint32_t size, uint32_t alignment_log2) {
-  if (lane.plan == nullptr) return nullptr;
-  // Three tries: a slot whose bytes are still in use is passed over.
-  for (int attempt = 0; attempt < 3; ++attempt) {
-    const uint32_t i = lane.plan->FindUnused(lane.step, size, alignment_log2);
-    if (i == Schedule::kNone) break;
-    if (void* const block = TakeSlot(lane, i, bytes)) {
-      // Go on from there, unless it was another lane's.
-      if (lane.plan->slot(i).lane == lane.index) lane.next = i + 1;
-      return block;
+// Places the lane in the plan that serves, as far along as it has come in the step.
+void Timeline::Enter(Lane& lane) {
+  lane.serve = last_serve_;
+  lane.recording = step_.recording;
+  lane.lent = step_.lent;
+  lane.pin = plan_;
+  lane.plan = plan_.get();
+  lane.committed = static_cast<uint32_t>(range_.committed() / kGranuleBytes);
+  lane.next = lane.end = 0;
+  if (lane.plan == nullptr) return;
+  lane.end = lane.plan->LaneEnd(lane.index);
+  lane.next = std::min(lane.plan->LaneBegin(lane.index) + lane.requests, lane.end);
+}
+
+void Timeline::QueuePlans(std::vector<PlanOrder> orders) {
+  orders_.insert(orders_.end(), std::make_move_iterator(orders.begin()),
+                 std::make_move_iterator(orders.end()));
+  if (in_work_.empty()) StartPlanning();
+}
+
+void Timeline::StartPlanning() {
+  if (orders_.empty()) return;
+  in_work_ = std::exchange(orders_, {});
+  const auto plan = [this] {
+    const double seconds =
+        shared_.configuration.plan_seconds / static_cast<double>(in_work_.size());
+    for (const PlanOrder& order : in_work_) {
+      Layout layout = MakeLayout(order.profile, shared_.planner, seconds);
+      planned_.push_back(std::make_shared<Schedule>(order.profile, std::move(layout)));
     }
+    plans_ready_.store(true, std::memory_order_release);
+  };
+  if (shared_.configuration.plan_in_background) {
+    planning_ = std::thread(plan);
+  } else {
+    plan();
   }
-  lane.counters.misses.Add(1);
-  return nullptr;
 }
 
-uint64_t Timeline::Release(void* block) {
-  const uintptr_t from_base = reinterpret_cast<uintptr_t>(block) - base_.load();
-  if (from_base % kGranuleBytes != 0) AbortOnForeignFree(block);
-  const auto offset = static_cast<uint32_t>(from_base / kGranuleBytes);
-  Schedule* const plan = plan_.load(std::memory_order_acquire);
-  const uint32_t i = plan->LiveSlotAt(offset);
-  if (i != Schedule::kNone) return plan->Release(i);
-  const std::lock_guard<std::mutex> lock(mutex_);
-  for (const auto& other : schedules_) {
-    const uint32_t j = other->LiveSlotAt(offset);
-    if (j != Schedule::kNone) return other->Release(j);
+void Timeline::WaitForPlan() {
+  std::thread planning;
+  {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    planning = std::move(planning_);
   }
-  AbortOnForeignFree(block);
+  if (planning.joinable()) planning.join();
 }
 
-RequestRef Timeline::RecordAllocate(const Lane& lane, size_t bytes, size_t alignment,
-                                    uint32_t site) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  // The step may have ended since the lane entered it.
-  if (!recording_.load(std::memory_order_relaxed) || open_step_.load() != lane.step) return {};
-  return recorder_.Allocate(lane.index, bytes, static_cast<uint32_t>(alignment), site);
+// Returns whether there was one that is not superfluous by now.
+bool Timeline::InstallPlans() {
+  bool any = false;
+  if (planning_.joinable()) planning_.join();
+  plans_ready_.store(false, std::memory_order_relaxed);
+  for (size_t i = 0; i < in_work_.size(); ++i) {
+    const PlanOrder& order = in_work_[i];
+    uint64_t replaces = order.replaces;
+    bool superfluous = false;
+    // While this one was planned, another for the same purpose may have come first.
+    for (const auto& kept : plans_.all()) {
+      if (kept->covers_shapes != order.covers_shapes || kept->shape_key != order.shape_key) {
+        continue;
+      }
+      const StepProfile& profile = kept->schedule->profile();
+      if (order.covers_shapes && profile.SameStructure(order.profile)) {
+        replaces = kept->id;
+        superfluous = kept->id != order.replaces && profile.Covers(order.profile);
+      } else if (profile.SameRequests(order.profile)) {
+        replaces = kept->id;
+      }
+    }
+    if (superfluous) continue;
+    KeptPlan plan;
+    plan.schedule = planned_[i];
+    plan.shape_key = order.shape_key;
+    plan.covers_shapes = order.covers_shapes;
+    plan.made_in_step = step_.id;
+    plans_.Add(std::move(plan), replaces);
+    any = true;
+  }
+  in_work_.clear();
+  planned_.clear();
+  StartPlanning();
+  return any;
 }
 
-void Timeline::RecordFree(const RequestRef& request) {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  if (recording_.load(std::memory_order_relaxed)) recorder_.Free(request);
+std::vector<ArenaRange::Bytes> Timeline::LiveBytes() {
+  std::vector<ArenaRange::Bytes> live;
+  for (const Schedule::Range& range : plans_.LiveRanges(nullptr)) {
+    live.push_back({range.begin * kGranuleBytes, range.end * kGranuleBytes});
+  }
+  std::sort(live.begin(), live.end(),
+            [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  return live;
 }
 
-Phase Timeline::phase() const {
+size_t Timeline::Trim() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  return phase_;
+  if (serve_.load() != 0 || range_.base() == 0) return 0;
+  const std::vector<ArenaRange::Bytes> live = LiveBytes();
+  const size_t above = range_.ShrinkTo(live.empty() ? 0 : live.back().end);
+  return above + range_.DiscardAllBut(live);
+}
+
+// Gives back what no plan of the last two windows of steps reached.
+void Timeline::ShrinkToRecentNeed() {
+  const uint32_t need = std::max(recent_need_, earlier_need_);
+  earlier_need_ = std::exchange(recent_need_, 0);
+  if (range_.base() == 0 || need * kGranuleBytes >= range_.committed()) return;
+  const std::vector<ArenaRange::Bytes> live = LiveBytes();
+  range_.ShrinkTo(std::max(need * kGranuleBytes, live.empty() ? 0 : live.back().end));
+}
+
+int64_t Timeline::SumMisses() const {
+  int64_t misses = 0;
+  for (const auto& lane : lanes_) {
+    for (const LaneCounter& counter : lane->counters.misses) misses += counter.Get();
+  }
+  return misses;
+}
+
+int64_t Timeline::SumAllocs() const {
+  int64_t allocs = 0;
+  for (const auto& lane : lanes_) allocs += lane->counters.allocs.Get();
+  return allocs;
 }
 
 int64_t Timeline::LaneBytes() const {
@@ -224,29 +297,51 @@ int64_t Timeline::LaneBytes() const {
   return bytes;
 }
 
-Timeline::Totals Timeline::GetTotals() const {
+Timeline::Report Timeline::GetReport() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  Totals totals;
+  Report report;
   for (const auto& lane : lanes_) {
-    totals.allocs += lane->counters.allocs.Get();
-    totals.bytes += lane->counters.bytes.Get();
-    totals.largest = std::max(totals.largest, lane->counters.largest.Get());
-    totals.peak = std::max(totals.peak, lane->counters.peak.Get());
-    totals.hits += lane->counters.hits.Get();
-    totals.misses += lane->counters.misses.Get();
-    totals.unplanned += lane->counters.unplanned.Get();
+    const LaneCounters& counters = lane->counters;
+    report.allocs += counters.allocs.Get();
+    report.bytes += counters.bytes.Get();
+    report.largest = std::max(report.largest, counters.largest.Get());
+    report.peak = std::max(report.peak, counters.peak.Get());
+    report.unplanned += counters.unplanned.Get();
+    for (size_t c = 0; c < kSizeClasses; ++c) {
+      report.hits[c] += counters.hits[c].Get();
+      report.misses[c] += counters.misses[c].Get();
+    }
   }
-  totals.steps = static_cast<int64_t>(steps_);
-  totals.planned_steps = planned_steps_;
-  totals.stable_steps = stable_steps_;
-  totals.recorded_steps = recorded_steps_;
-  totals.committed_bytes = static_cast<int64_t>(committed_);
-  if (const Schedule* const plan = plan_.load(std::memory_order_relaxed)) {
-    totals.plan_height = plan->layout().height;
-    totals.plan_lower_bound = plan->layout().lower_bound;
-    totals.plan_peak_live = plan->layout().peak_live;
+  report.phase = !shared_.configuration.enable_memory_optimization ? "off"
+                 : !plans_.all().empty()                           ? "serving"
+                 : !in_work_.empty()                               ? "planning"
+                 : recording_.load(std::memory_order_relaxed)      ? "recording"
+                                                                   : "waiting";
+  report.steps = static_cast<int64_t>(steps_);
+  report.planned_steps = planned_steps_;
+  report.recorded_steps = learner_.recorded_steps();
+  report.stable_steps = learner_.stable_steps();
+  report.committed_bytes = static_cast<int64_t>(range_.committed());
+  report.hints_taken = range_.hints_taken();
+  report.live = LiveBytes();
+  report.live_bytes_by_site = plans_.LiveBytesBySite();
+  size_t free_from = 0;
+  const auto see_free = [&](size_t end) {
+    if (end > free_from) {
+      report.largest_free_bytes =
+          std::max(report.largest_free_bytes, static_cast<int64_t>(end - free_from));
+    }
+  };
+  for (const ArenaRange::Bytes& block : report.live) {
+    see_free(block.begin);
+    free_from = block.end;
   }
-  return totals;
+  see_free(range_.committed());
+  for (const auto& plan : plans_.all()) {
+    report.plans.push_back({plan->schedule, plan->id, plan->shape_key, plan->covers_shapes,
+                            plan->steps, static_cast<int64_t>(steps_ - plan->made_in_step)});
+  }
+  return report;
 }
 
 }  // namespace plimsoll

@@ -1,10 +1,12 @@
 #ifndef ALLOCATORS_PLANNER_ARENA_ARENA_TIMELINE_H_
 #define ALLOCATORS_PLANNER_ARENA_ARENA_TIMELINE_H_
 
-// One sequence of steps with its own clock, profile, plan and address range: records
-// steps until they repeat, has them planned, and serves the following ones.
+// One sequence of steps with its own clock, profiles, plans and address range: records
+// steps until they repeat, has them planned, serves the following ones, and learns
+// again when they change.
 //
-// Thread-safe. Serve and Release take no lock; a lane belongs to one thread at a time.
+// Thread-safe. Serve and Release take no lock while the program does what was planned;
+// a lane belongs to one thread at a time.
 
 #include <atomic>
 #include <cstddef>
@@ -13,189 +15,221 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <unordered_map>
 #include <vector>
 
+#include "allocators/planner_arena/arena_budget.h"
+#include "allocators/planner_arena/arena_lane.h"
 #include "allocators/planner_arena/arena_layout.h"
+#include "allocators/planner_arena/arena_learner.h"
 #include "allocators/planner_arena/arena_pages.h"
+#include "allocators/planner_arena/arena_plans.h"
+#include "allocators/planner_arena/arena_range.h"
 #include "allocators/planner_arena/arena_schedule.h"
 #include "allocators/planner_arena/configuration.h"
 #include "allocators/planner_arena/profile.h"
 
 namespace plimsoll {
 
-class Timeline;
-
-// A counter that one thread writes and any thread reads.
-class LaneCounter {
- public:
-  void Add(int64_t n) {
-    value_.store(value_.load(std::memory_order_relaxed) + n, std::memory_order_relaxed);
-  }
-  void RaiseTo(int64_t n) {
-    if (n > Get()) value_.store(n, std::memory_order_relaxed);
-  }
-  int64_t Get() const { return value_.load(std::memory_order_relaxed); }
-
- private:
-  std::atomic<int64_t> value_{0};
-};
-
-// What one thread's calls add up to. Sums over lanes mean something; a lane alone may
-// free what another allocated.
-struct LaneCounters {
-  LaneCounter allocs;
-  LaneCounter bytes;      // allocated minus freed, upstream included, as requested
-  LaneCounter largest;    // request so far, bytes
-  LaneCounter peak;       // of bytes + others, as seen after this lane's requests
-  LaneCounter hits;       // requests served from the plan
-  LaneCounter misses;     // requests of planned steps that went upstream against the plan
-  LaneCounter unplanned;  // requests that the plan itself sends upstream
-};
-
 // Says which address and where, and aborts.
 [[noreturn]] void AbortOnForeignFree(const void* block);
 
-// A thread's place in a timeline's steps: how far it has come, and what it did.
-struct alignas(128) Lane {
-  Timeline* timeline = nullptr;
-  uint32_t index = 0;
-  bool taken = false;  // guarded by the timeline's mutex
-
-  // For the step that is open.
-  uint64_t step = 0;
-  Schedule* plan = nullptr;  // nullptr: this step is not served from a plan
-  uint32_t next = 0;         // the slot that its next request should take
-  uint32_t end = 0;
-  bool recording = false;
-
-  LaneCounters counters;
-  int64_t others = 0;  // bytes in use beyond this lane's, when it last looked
-};
-
-enum class Phase { kOff, kWaiting, kRecording, kPlanning, kServing };
-
 class Timeline {
  public:
-  Timeline(uint32_t index, const ArenaConfiguration& configuration, PlanFunction planner,
-           ArenaPages& pages);
+  // What its arena shares among timelines. Outlives them.
+  struct Shared {
+    const ArenaConfiguration& configuration;
+    const PlanFunction& planner;
+    ArenaPages& pages;
+    ArenaBudget& budget;
+    // Rises whenever what threads remember of open steps is no longer true.
+    std::atomic<uint64_t>& epoch;
+  };
+
+  Timeline(uint32_t index, const Shared& shared);
   ~Timeline();
   Timeline(const Timeline&) = delete;
   Timeline& operator=(const Timeline&) = delete;
 
-  // Opens a step; false if one is open already.
-  bool BeginStep();
-  // REQUIRES: a step is open.
-  void EndStep();
-  // Waits for planning that is under way. The plan serves from the next BeginStep on.
+  enum class Begun { kBusy, kOpen, kOpenWithNewPlans };
+
+  // Opens a step of this shape, 0 if the caller does not name it; kBusy if a step is
+  // open already.
+  Begun BeginStep(uint64_t shape_key);
+  // REQUIRES: a step is open. Returns whether much was served upstream that will not be
+  // from now on, so that upstream has memory to return.
+  bool EndStep();
+  bool InStep() const { return serve_.load() != 0; }
+  // Waits for planning that is under way. Its plans serve from the next BeginStep on.
   void WaitForPlan();
 
   // A lane for a thread to keep until it ends or ReleaseLane is called; the free one
   // with the lowest index, or a new one.
   Lane* AcquireLane();
   void ReleaseLane(Lane* lane);
-  // Readies the lane for the step that is open. False: none is.
-  bool EnterStep(Lane& lane);
-  bool InStep() const { return open_step_.load() != 0; }
+  // Readies the lane for the step that is open, whose first request may be this one.
+  // False: none is open.
+  bool EnterStep(Lane& lane, size_t bytes, size_t alignment);
 
-  // A block from the plan, or nullptr: the request has to go upstream.
-  void* Serve(Lane& lane, size_t bytes, uint32_t alignment_log2);
-  // Whether the address lies in this timeline's range.
-  bool Owns(const void* block) const {
-    const auto base = base_.load(std::memory_order_acquire);
-    return base != 0 && reinterpret_cast<uintptr_t>(block) - base < reserved_;
-  }
-  // Ends a planned block; returns its bytes. REQUIRES: Owns(block) and it is live: else aborts.
-  uint64_t Release(void* block);
-
-  // For lanes with `recording` set.
-  RequestRef RecordAllocate(const Lane& lane, size_t bytes, size_t alignment, uint32_t site);
+  // A block from the plan, or nullptr: the request has to go upstream, and lane.missed
+  // says whether that is against the plan. REQUIRES: lane.plan.
+  void* Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site);
+  // Takes down a request of a lane with `recording` set, in lane.recorded.
+  void Record(Lane& lane, size_t bytes, size_t alignment, uint32_t site);
   void RecordFree(const RequestRef& request);
 
+  // Whether the address lies in this timeline's range.
+  bool Owns(const void* block) const { return range_.Owns(block); }
+  // Ends a planned block; returns its bytes. `lane` is the caller's, or nullptr. Aborts
+  // if no live block begins there. REQUIRES: Owns(block).
+  uint64_t Release(const Lane* lane, void* block);
+
+  // A request of a planned step went upstream, and its block came back.
+  void NoteMissed(const Lane& lane, size_t bytes);
+  void NoteMissedFreed(uint64_t step, size_t bytes);
+
+  // Gives free pages back to the system; returns bytes. Nothing while a step is open.
+  size_t Trim();
+
   uint32_t index() const { return index_; }
-  Phase phase() const;
-  struct Totals {
-    int64_t allocs = 0;
-    int64_t bytes = 0;
-    int64_t largest = 0;
-    int64_t peak = 0;
-    int64_t hits = 0;
-    int64_t misses = 0;
-    int64_t unplanned = 0;
-    int64_t steps = 0;
-    int64_t planned_steps = 0;
-    int64_t stable_steps = 0;
-    int64_t recorded_steps = 0;
-    int64_t committed_bytes = 0;
-    int64_t plan_height = 0;
-    int64_t plan_lower_bound = 0;
-    int64_t plan_peak_live = 0;
-  };
-  Totals GetTotals() const;
   // Bytes allocated minus freed by the threads of its lanes.
   int64_t LaneBytes() const;
 
+  struct Report;
+  Report GetReport();
+
  private:
-  void Consider(StepProfile profile);
-  void StartPlanning();
-  void InstallPlan();
-  bool CommitAtLeast(size_t bytes);
-  void* ServeElsewhere(Lane& lane, size_t bytes, uint32_t size, uint32_t alignment_log2);
+  // The step that is open.
+  struct Step {
+    uint64_t id = 0;
+    uint64_t shape_key = 0;
+    uint64_t plan = 0;  // identity of the one that serves it, or 0
+    bool chosen = false;
+    bool unknown_shape = false;
+    bool lent = false;
+    bool abandoned = false;
+    bool recording = false;
+    bool wanted = false;  // recorded for its own sake
+    int switches = 0;
+    int64_t allocs_before = 0;
+    int64_t misses_before = 0;
+  };
+
+  void ChoosePlan(uint32_t lane, uint32_t size, uint32_t alignment_log2);
+  void Activate(KeptPlan* plan, uint64_t previous);
+  void Enter(Lane& lane);
+  void StartRecording();
+  void* ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site);
   void* TakeSlot(Lane& lane, uint32_t i, size_t bytes);
+  void* LeaveUpstream(Lane& lane);
+  void Depart(Lane& lane, uint32_t size, uint32_t alignment_log2);
+  void Borrow(Lane& lane);
+  void SwitchTo(Lane& lane, KeptPlan& plan);
+  bool CommitFor(Lane& lane, uint32_t end);
+  void Abandon(const Lane& lane);
+  void QueuePlans(std::vector<PlanOrder> orders);
+  void StartPlanning();
+  bool InstallPlans();
+  std::vector<ArenaRange::Bytes> LiveBytes();
+  void ShrinkToRecentNeed();
+  int64_t SumMisses() const;
+  int64_t SumAllocs() const;
 
   const uint32_t index_;
-  const ArenaConfiguration configuration_;
-  const PlanFunction planner_;
-  ArenaPages& pages_;
+  const Shared shared_;
 
-  // The step that is open, or 0. Claims re-read it: a thread that comes late, when its
-  // step is over, must not take a slot.
-  std::atomic<uint64_t> open_step_{0};
-  std::atomic<Schedule*> plan_{nullptr};
-  std::atomic<uintptr_t> base_{0};
-  size_t reserved_ = 0;
+  // Under which claims count: changes with every step and every change of plan within
+  // one; 0 between steps. Claims re-read it: a thread that comes late must not take a slot.
+  std::atomic<uint64_t> serve_{0};
+  std::atomic<bool> recording_{false};
+  std::atomic<int64_t> missed_bytes_{0};  // live, of the open step
+  std::atomic<uint64_t> missed_step_{0};
+  std::atomic<int64_t> abandon_at_{0};  // missed_bytes_ at which the plan is given up
 
   mutable std::mutex mutex_;
-  Phase phase_;
-  uint64_t steps_ = 0;  // begun so far; the last one's identity
+  uint64_t steps_ = 0;           // begun so far; the last one's identity
+  uint64_t last_serve_ = 0;      // the last value of serve_ but 0
+  uint64_t previous_serve_ = 0;  // at the end of the step before
+  uint64_t previous_plan_ = 0;
   int64_t planned_steps_ = 0;
+  Step step_;
   std::vector<std::unique_ptr<Lane>> lanes_;
+  ArenaRange range_;
+  KeptPlans plans_;
+  std::shared_ptr<Schedule> plan_;  // of the open step
   StepRecorder recorder_;
-  std::atomic<bool> recording_{false};
-  std::optional<StepProfile> merged_;
-  int64_t stable_steps_ = 0;
-  int64_t recorded_steps_ = 0;
-  size_t committed_ = 0;
-  std::vector<std::unique_ptr<Schedule>> schedules_;
+  Learner learner_;
+  StepOutcome kept_outcome_;  // of the step whose profile the recorder keeps
+  uint32_t recent_need_ = 0;  // granules, in this window of steps
+  uint32_t earlier_need_ = 0;
+
+  std::vector<PlanOrder> orders_;  // waiting
+  std::vector<PlanOrder> in_work_;
+  std::vector<std::shared_ptr<Schedule>> planned_;  // written by planning_ until plans_ready_
   std::thread planning_;
-  std::atomic<bool> plan_ready_{false};
-  std::unique_ptr<Schedule> next_plan_;  // written by planning_ until plan_ready_
+  std::atomic<bool> plans_ready_{false};
 };
 
-inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2) {
-  const auto size = static_cast<uint32_t>((bytes + kGranuleBytes - 1) / kGranuleBytes);
+// What a timeline says of itself.
+struct Timeline::Report {
+  struct OfPlan {
+    std::shared_ptr<Schedule> schedule;
+    uint64_t id = 0;
+    uint64_t shape_key = 0;
+    bool covers_shapes = false;
+    int64_t steps_served = 0;
+    int64_t age_steps = 0;  // steps since it was made
+  };
+
+  const char* phase = "";
+  int64_t allocs = 0;
+  int64_t bytes = 0;
+  int64_t largest = 0;
+  int64_t peak = 0;
+  int64_t unplanned = 0;
+  std::array<int64_t, kSizeClasses> hits = {};
+  std::array<int64_t, kSizeClasses> misses = {};
+  int64_t steps = 0;
+  int64_t planned_steps = 0;
+  int64_t recorded_steps = 0;
+  int64_t stable_steps = 0;
+  int64_t committed_bytes = 0;
+  int64_t largest_free_bytes = 0;  // among committed bytes
+  bool hints_taken = true;
+  std::vector<OfPlan> plans;
+  std::vector<ArenaRange::Bytes> live;  // sorted
+  std::unordered_map<uint32_t, uint64_t> live_bytes_by_site;
+};
+
+inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site) {
+  const uint64_t size = (bytes + kGranuleBytes - 1) / kGranuleBytes;
+  ++lane.requests;
   if (lane.next < lane.end) {
     const Schedule::Slot& slot = lane.plan->slot(lane.next);
     if (slot.size == size && slot.alignment_log2 == alignment_log2) {
       const uint32_t i = lane.next++;
       if (slot.offset == Schedule::kNone) {
-        lane.counters.unplanned.Add(1);
-        return nullptr;
+        return LeaveUpstream(lane);
       }
       if (void* const block = TakeSlot(lane, i, bytes)) return block;
     }
   }
-  return ServeElsewhere(lane, bytes, size, alignment_log2);
+  return ServeElsewhere(lane, bytes, alignment_log2, site);
 }
 
 inline void* Timeline::TakeSlot(Lane& lane, uint32_t i, size_t bytes) {
-  if (!lane.plan->Claim(i, lane.step, bytes)) return nullptr;
-  if (open_step_.load() != lane.step) {
+  const Schedule::Slot& slot = lane.plan->slot(i);
+  if (slot.offset + slot.size > lane.committed && !CommitFor(lane, slot.offset + slot.size)) {
+    return nullptr;
+  }
+  if (!lane.plan->Claim(i, lane.serve, bytes)) return nullptr;
+  if (serve_.load() != lane.serve) {
     lane.plan->Unclaim(i);
     return nullptr;
   }
-  lane.counters.hits.Add(1);
-  return reinterpret_cast<void*>(base_.load(std::memory_order_relaxed) +
-                                 lane.plan->slot(i).offset * kGranuleBytes);
+  lane.last_taken = i;
+  lane.counters.hits[SizeClassOf(slot.size)].Add(1);
+  return reinterpret_cast<void*>(range_.base() + slot.offset * kGranuleBytes);
 }
 
 }  // namespace plimsoll

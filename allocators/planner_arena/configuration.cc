@@ -2,6 +2,7 @@
 
 #include <charconv>
 #include <cstdlib>
+#include <sstream>
 #include <string>
 #include <string_view>
 
@@ -13,6 +14,8 @@ constexpr const char* kStart = "START_STATISTIC_STEP";
 constexpr const char* kStable = "STABLE_STATISTIC_STEP";
 constexpr const char* kMax = "MAX_STATISTIC_STEP";
 constexpr int64_t kMostSteps = 1'000'000'000;
+// Offsets are 32-bit numbers of 64-byte granules, and one value is set aside.
+constexpr uint64_t kMostReserved = (uint64_t{1} << 38) - 4096;
 
 std::string AllowedSteps(int64_t least) {
   return "expected a number of steps from " + std::to_string(least) + " to " +
@@ -47,9 +50,14 @@ Status ReadSteps(const char* name, int64_t least, int64_t& value) {
   return {};
 }
 
-Status CheckSteps(const char* name, int64_t least, int64_t value) {
-  if (value >= least && value <= kMostSteps) return {};
-  return BadValue("arena configuration", name, std::to_string(value), AllowedSteps(least));
+template <typename Number>
+Status CheckRange(const char* name, Number value, Number least, Number most, const char* unit) {
+  if (value >= least && value <= most) return {};  // false for NaN
+  std::ostringstream given;
+  std::ostringstream allowed;
+  given << value;
+  allowed << "expected " << unit << " from " << least << " to " << most;
+  return BadValue("arena configuration", name, given.str(), allowed.str());
 }
 
 }  // namespace
@@ -66,9 +74,18 @@ Expected<ArenaConfiguration> ArenaConfiguration::FromEnvironment() {
 }
 
 Status ArenaConfiguration::Check() const {
+  constexpr uint64_t kMostBytes = uint64_t{1} << 46;
+  constexpr int64_t kDayMs = 24 * 3600 * 1000;
   for (const Status& status :
-       {CheckSteps(kStart, 0, start_statistic_step), CheckSteps(kStable, 1, stable_statistic_step),
-        CheckSteps(kMax, 1, max_statistic_step)}) {
+       {CheckRange<int64_t>(kStart, start_statistic_step, 0, kMostSteps, "a number of steps"),
+        CheckRange<int64_t>(kStable, stable_statistic_step, 1, kMostSteps, "a number of steps"),
+        CheckRange<int64_t>(kMax, max_statistic_step, 1, kMostSteps, "a number of steps"),
+        CheckRange<double>("plan_seconds", plan_seconds, 0.001, 3600, "seconds"),
+        CheckRange<int64_t>("max_plans", max_plans, 1, 1024, "a number of plans"),
+        CheckRange<uint64_t>("reserve_bytes", reserve_bytes, 0, kMostReserved, "bytes"),
+        CheckRange<uint64_t>("limit_bytes", limit_bytes, 0, kMostBytes, "bytes"),
+        CheckRange<uint64_t>("first_region_bytes", first_region_bytes, 4096, kMostBytes, "bytes"),
+        CheckRange<int64_t>("decay_ms", decay_ms, -1, kDayMs, "milliseconds")}) {
     if (!status) return status;
   }
   return {};

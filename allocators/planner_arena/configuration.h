@@ -10,6 +10,12 @@
 
 namespace plimsoll {
 
+// When the arena's pages are committed.
+enum class Growth {
+  kGrow,         // as slots are first used: regions that double, smaller when refused
+  kPreallocate,  // and made resident, all of a plan, when it is first used
+};
+
 struct ArenaConfiguration {
   // ENABLE_MEMORY_OPTIMIZATION (true): false sends every request upstream.
   bool enable_memory_optimization = true;
@@ -21,17 +27,35 @@ struct ArenaConfiguration {
   // MAX_STATISTIC_STEP (100): recording ends after this many steps in any case.
   int64_t max_statistic_step = 100;
 
+  // Plan on a thread of its own while steps go on; else at the end of the step.
+  bool plan_in_background = true;
+  // What planning one step may take, in seconds; planners that can go on improving stop
+  // here. At least 0.001, at most 3600.
+  double plan_seconds = 2;
+  // Plans that are kept for steps of different shapes, 1 to 1024; the one that was used
+  // least recently makes room.
+  int64_t max_plans = 16;
+
   // Address space to reserve per timeline, in bytes; no plan is larger. 0: as much as
   // the machine has memory.
   uint64_t reserve_bytes = 0;
-  // Plan on a thread of its own while steps go on; else at the end of the step.
-  bool plan_in_background = true;
+  // Bytes that the arena may hold, upstream's included; beyond it requests fail. 0: no limit.
+  uint64_t limit_bytes = 0;
+  Growth growth = Growth::kGrow;
+  // The first region that kGrow commits, in bytes; at least one page.
+  uint64_t first_region_bytes = uint64_t{2} << 20;
+  // When no step was open for this long, the arena's free pages go back to the system.
+  // Absent by default: -1. 0: at the end of every step. Milliseconds.
+  int64_t decay_ms = -1;
+  // Ask for huge pages (madvise), and for pages of all NUMA nodes in turn (mbind).
+  bool huge_pages = false;
+  bool numa_interleave = false;
 
   // The defaults, overridden by the environment variables named above. true, false, 1
   // and 0 are booleans; steps are integers of at least 0 (START) or 1 (the others).
   static Expected<ArenaConfiguration> FromEnvironment();
 
-  // The first field that is out of range, by its environment variable's name.
+  // The first field that is out of range, by its name.
   Status Check() const;
 };
 

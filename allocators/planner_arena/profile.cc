@@ -4,6 +4,22 @@
 #include <utility>
 
 namespace plimsoll {
+namespace {
+
+// `holds` is true of every pair of requests in the same place.
+template <typename Holds>
+bool Agree(const StepProfile& a, const StepProfile& b, Holds holds) {
+  if (a.lanes.size() != b.lanes.size()) return false;
+  for (size_t i = 0; i < a.lanes.size(); ++i) {
+    if (!std::equal(a.lanes[i].begin(), a.lanes[i].end(), b.lanes[i].begin(), b.lanes[i].end(),
+                    holds)) {
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
 
 size_t StepProfile::NumRequests() const {
   size_t requests = 0;
@@ -11,18 +27,22 @@ size_t StepProfile::NumRequests() const {
   return requests;
 }
 
+bool StepProfile::SameStructure(const StepProfile& other) const {
+  return Agree(*this, other, [](const ProfiledRequest& a, const ProfiledRequest& b) {
+    return a.alignment == b.alignment;
+  });
+}
+
 bool StepProfile::SameRequests(const StepProfile& other) const {
-  if (lanes.size() != other.lanes.size()) return false;
-  for (size_t i = 0; i < lanes.size(); ++i) {
-    const auto same = [](const ProfiledRequest& a, const ProfiledRequest& b) {
-      return a.Granules() == b.Granules() && a.alignment == b.alignment;
-    };
-    if (!std::equal(lanes[i].begin(), lanes[i].end(), other.lanes[i].begin(), other.lanes[i].end(),
-                    same)) {
-      return false;
-    }
-  }
-  return true;
+  return Agree(*this, other, [](const ProfiledRequest& a, const ProfiledRequest& b) {
+    return a.Granules() == b.Granules() && a.alignment == b.alignment;
+  });
+}
+
+bool StepProfile::Covers(const StepProfile& other) const {
+  return Agree(*this, other, [](const ProfiledRequest& a, const ProfiledRequest& b) {
+    return a.Granules() >= b.Granules();
+  });
 }
 
 bool StepProfile::Merge(const StepProfile& other) {
@@ -36,15 +56,14 @@ bool StepProfile::Merge(const StepProfile& other) {
       merged.bytes = std::max(mine.bytes, theirs.bytes);
       merged.lower = std::min(mine.lower, theirs.lower);
       merged.fate = std::max(mine.fate, theirs.fate);
-      // The later fate carries the clock that `upper` is read on.
+      // The later fate says on which step's clock `upper` is read.
       if (mine.fate == theirs.fate) {
         merged.upper = std::max(mine.upper, theirs.upper);
       } else if (theirs.fate == merged.fate) {
         merged.upper = theirs.upper;
       }
-      if (merged.lower != mine.lower || merged.upper != mine.upper || merged.fate != mine.fate) {
-        changed = true;
-      }
+      changed = changed || merged.Granules() != mine.Granules() || merged.lower != mine.lower ||
+                merged.upper != mine.upper || merged.fate != mine.fate;
       mine = merged;
     }
   }
@@ -52,6 +71,7 @@ bool StepProfile::Merge(const StepProfile& other) {
 }
 
 void StepRecorder::BeginStep(uint64_t step) {
+  if (closing_.id + 1 != step) closing_ = Step{};
   open_ = Step{step, {}};
   in_step_ = true;
 }
@@ -84,19 +104,19 @@ void StepRecorder::Free(const RequestRef& request) {
   }
 }
 
-std::optional<StepProfile> StepRecorder::EndStep() {
+std::optional<StepProfile> StepRecorder::EndStep(bool keep) {
   in_step_ = false;
   std::optional<StepProfile> complete;
-  if (closing_.id != 0) complete = std::move(closing_.profile);
-  closing_ = std::move(open_);
+  if (closing_.id != 0) {
+    complete = std::move(closing_.profile);
+    // The two steps may differ in length; a tick of the next one is at most a whole step away.
+    for (auto& lane : complete->lanes) {
+      for (ProfiledRequest& r : lane) r.upper = std::min(r.upper, complete->ticks);
+    }
+  }
+  closing_ = keep ? std::move(open_) : Step{};
   open_ = Step{};
   return complete;
-}
-
-void StepRecorder::Reset() {
-  open_ = Step{};
-  closing_ = Step{};
-  in_step_ = false;
 }
 
 }  // namespace plimsoll

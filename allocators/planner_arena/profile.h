@@ -40,11 +40,16 @@ struct StepProfile {
 
   size_t NumRequests() const;
 
-  // The same requests: as many in each lane, with equal granules and alignments.
+  // As many requests in each lane, with equal alignments: the same program, perhaps on
+  // data of another shape.
+  bool SameStructure(const StepProfile& other) const;
+  // And with equal granules.
   bool SameRequests(const StepProfile& other) const;
+  // Each request is at least as large as the other's. REQUIRES: SameStructure(other).
+  bool Covers(const StepProfile& other) const;
 
-  // Widens each lifetime so that it covers `other`'s too. Returns whether that changed
-  // anything. REQUIRES: SameRequests(other).
+  // Widens each size and lifetime so that it covers `other`'s too. Returns whether that
+  // changed anything but sizes within a granule. REQUIRES: SameStructure(other).
   bool Merge(const StepProfile& other);
 };
 
@@ -57,11 +62,12 @@ struct RequestRef {
   explicit operator bool() const { return step != 0; }
 };
 
-// Takes down steps, one after the other. A step's profile is complete when the next
-// step has ended, because until then one of its blocks may still be freed.
+// Takes down steps. A step's profile is complete when the step after it has ended, too,
+// because until then one of its blocks may still be freed.
 class StepRecorder {
  public:
-  // `step` rises from call to call and is never 0.
+  // `step` rises from call to call and is never 0. Leaving out a step drops the profile
+  // of the one before it.
   void BeginStep(uint64_t step);
 
   // REQUIRES: a step has begun and has not ended.
@@ -70,11 +76,12 @@ class StepRecorder {
   // A block of a step that is no longer followed is ignored.
   void Free(const RequestRef& request);
 
-  // Returns the profile of the step before the one that ends here, if it was recorded.
-  std::optional<StepProfile> EndStep();
+  // Returns the profile of the step before the one that ends here, if it was kept.
+  // `keep`: the step that ends here is wanted as well.
+  std::optional<StepProfile> EndStep(bool keep);
 
-  // Forgets what was taken down.
-  void Reset();
+  // A kept profile waits for the next step.
+  bool Following() const { return closing_.id != 0; }
 
  private:
   struct Step {

@@ -3,7 +3,9 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstddef>
 #include <cstdint>
+#include <latch>
 #include <optional>
 #include <thread>
 #include <vector>
@@ -105,10 +107,14 @@ TEST(WorkspaceThreads, ChurnOfThreadsUnderALimitThatIsReachedAgainAndAgain) {
   std::atomic<uint64_t> refused{0};
   const uint64_t rounds = std::max<uint64_t>(3, Scaled(40));
   for (uint64_t round = 0; round < rounds; ++round) {
+    std::latch everybody(static_cast<ptrdiff_t>(kThreads));
     std::vector<std::thread> threads;
     for (uint64_t t = 0; t < kThreads; ++t) {
       threads.emplace_back([&, t] {
-        if (!manager.Get(fixed, "WS")) {
+        const bool has_workspace = manager.Get(fixed, "WS").has_value();
+        // All at once, or threads that come one after the other never meet the limit.
+        everybody.arrive_and_wait();
+        if (!has_workspace) {
           ++refused;
           return;
         }

@@ -101,6 +101,21 @@ TEST(MetricValue, EveryMetricThatALineMayNameIsFound) {
   EXPECT_EQ(MetricValue(result, "peak_rsss_bytes"), std::nullopt);
 }
 
+TEST(MetricValue, EachIsItsOwn) {
+  CaseResult result = Measured();
+  result.growth.bytes_per_iteration = 64;
+  result.growth.blocks_per_iteration = 2;
+  const auto value = [&](std::string_view key) {
+    return MetricValue(result, ParseLine(key, key == "growth" ? "0 B/iter" : "0", "")->metric);
+  };
+  EXPECT_EQ(value("growth"), 64);
+  EXPECT_EQ(MetricValue(result, "growth_blocks_per_iteration"), 2);
+  EXPECT_EQ(value("peak_rss"), 100_MiB);
+  EXPECT_EQ(value("peak_rss_anon"), 80_MiB);
+  EXPECT_EQ(value("live_heap_peak"), 60_MiB);
+  EXPECT_EQ(MetricValue(result, "page_faults_per_iteration"), 12.5);
+}
+
 TEST(MetricValue, GrowthOfAFailedRunIsUnknown) {
   CaseResult result = Measured();
   EXPECT_EQ(MetricValue(result, "growth_bytes_per_iteration"), 0);

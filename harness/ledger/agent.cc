@@ -6,7 +6,7 @@
 extern "C" __attribute__((visibility("default"), noinline)) void plimsoll_agent_block(
     int acquired, const void* address, unsigned long size) {
   if (acquired != 0) {
-    plimsoll::ledger::EnterAgentBlock(address, size, __builtin_return_address(0));
+    plimsoll::ledger::EnterAgentBlock(address, size, __builtin_frame_address(0));
   } else {
     plimsoll::ledger::LeaveAgentBlock(address);
   }

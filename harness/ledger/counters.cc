@@ -50,9 +50,10 @@ Shard* Counters::Acquire() {
   return mine;
 }
 
-// Other destructors of this thread may still allocate: the last round hands it back.
+// Other destructors of this thread may still allocate: the last round but one hands it
+// back (in the last one ThreadSanitizer takes the thread's state away).
 void Counters::ThreadEnds(void* shard) {
-  if (++thread_state.exiting < PTHREAD_DESTRUCTOR_ITERATIONS) {
+  if (++thread_state.exiting < PTHREAD_DESTRUCTOR_ITERATIONS - 1) {
     pthread_setspecific(state.counters.key_, shard);
     return;
   }

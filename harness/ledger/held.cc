@@ -1,5 +1,7 @@
 #include "harness/ledger/held.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 
 namespace plimsoll::ledger {
@@ -29,6 +31,18 @@ uint64_t Descriptors::ClosedRange(unsigned first, unsigned last) {
   uint64_t closed = 0;
   for (unsigned i = first; i < end && i <= last; ++i) closed += Closed(static_cast<int>(i));
   return closed;
+}
+
+uint64_t Descriptors::RemoveClosed() {
+  std::atomic<uint64_t>* births = births_.IfMapped();
+  const int end = births != nullptr ? end_.load(std::memory_order_acquire) : 0;
+  uint64_t removed = 0;
+  for (int i = 0; i < end; ++i) {
+    uint64_t packed = births[i].load(std::memory_order_relaxed);
+    if (packed == 0 || fcntl(i, F_GETFD) >= 0 || errno != EBADF) continue;
+    removed += births[i].compare_exchange_strong(packed, 0, std::memory_order_relaxed);
+  }
+  return removed;
 }
 
 size_t Mappings::FirstEndingAfter(uint64_t address) const {
@@ -101,6 +115,14 @@ bool Mappings::Remove(uint64_t start, uint64_t bytes, Change* change) {
   bytes = (bytes + kPageBytes - 1) & ~uint64_t{kPageBytes - 1};
   Locked locked(lock_);
   return Cut(start, start + bytes, change);
+}
+
+void Mappings::RemoveAt(uint64_t start, Change* change) {
+  Locked locked(lock_);
+  const size_t i = FirstEndingAfter(start);
+  if (i < count_ && ranges_.IfMapped()[i].start == start) {
+    Cut(start, ranges_.IfMapped()[i].end, change);
+  }
 }
 
 uint32_t Threads::Starting(Birth birth, bool detached) {

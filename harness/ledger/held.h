@@ -35,6 +35,10 @@ class Descriptors {
   // Closes [first, last]; returns how many were entered.
   uint64_t ClosedRange(unsigned first, unsigned last);
 
+  // Takes out what the kernel says is not open: it was closed where nobody saw it. Returns
+  // how many. One system call for each that is entered.
+  uint64_t RemoveClosed();
+
   template <typename Visit>
   void ForEach(Visit visit) const {
     const std::atomic<uint64_t>* births = births_.IfMapped();
@@ -66,6 +70,8 @@ class Mappings {
   bool Add(uint64_t start, uint64_t bytes, Birth birth, Change* change);
   // Cuts [start, start + bytes) out. False: an inner cut needed room that is not there.
   bool Remove(uint64_t start, uint64_t bytes, Change* change);
+  // Removes the one range that starts there.
+  void RemoveAt(uint64_t start, Change* change);
 
   template <typename Visit>
   void ForEach(Visit visit) {

@@ -15,7 +15,8 @@
 // Seen by every module of the process, in place of the C library's.
 #define PLIMSOLL_INTERPOSED extern "C" __attribute__((visibility("default"), noinline))
 
-#define PLIMSOLL_CALLER __builtin_return_address(0)
+// The interposed function's own frame, from which its callers are found.
+#define PLIMSOLL_FRAME __builtin_frame_address(0)
 
 namespace plimsoll::ledger {
 
@@ -47,9 +48,9 @@ class Next {
     return definition.Get();                                         \
   }())
 
-// True for code of the allocator itself: what it maps backs heap blocks, which are
-// counted already.
-bool IsAllocator(const void* caller);
+// True when the allocator itself called: what it maps backs heap blocks, which are counted
+// already.
+bool CalledByAllocator(const void* frame);
 
 }  // namespace plimsoll::ledger
 

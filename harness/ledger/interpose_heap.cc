@@ -99,8 +99,8 @@ size_t BootstrapSizeAtMost(const void* block) {
          (reinterpret_cast<uint64_t>(block) - reinterpret_cast<uint64_t>(bootstrap));
 }
 
-bool IsAllocator(const void* caller) {
-  const auto address = reinterpret_cast<uint64_t>(caller);
+bool CalledByAllocator(const void* frame) {
+  const auto address = reinterpret_cast<uint64_t>(ReturnAddress(frame));
   return address >= allocator_start && address < allocator_end;
 }
 
@@ -118,7 +118,7 @@ using plimsoll::ledger::state;
 namespace {
 
 // A reallocation is a new block of its caller's, born now; a failed one changes nothing.
-inline void* Reallocate(void* block, size_t size, const void* caller) {
+inline void* Reallocate(void* block, size_t size, const void* frame) {
   Record old;
   const bool known = block != nullptr && state.heap.Take(block, &old);
   // realloc(p, 0) may mean free, and is left to the allocator.
@@ -128,7 +128,7 @@ inline void* Reallocate(void* block, size_t size, const void* caller) {
     return nullptr;
   }
   if (known) state.counters.Freed(old.size);
-  EnterBlock(result, size, caller);
+  EnterBlock(result, size, frame);
   return result;
 }
 
@@ -137,7 +137,7 @@ inline void* Reallocate(void* block, size_t size, const void* caller) {
 PLIMSOLL_INTERPOSED void* malloc(size_t size) noexcept {
   if (!HeapReady()) return BootstrapAllocate(size);
   void* block = next_heap.malloc(Rounded(size));
-  EnterBlock(block, size, PLIMSOLL_CALLER);
+  EnterBlock(block, size, PLIMSOLL_FRAME);
   return block;
 }
 
@@ -151,7 +151,7 @@ PLIMSOLL_INTERPOSED void* calloc(size_t count, size_t size) noexcept {
   }
   if (!HeapReady()) return BootstrapAllocate(bytes);  // handed out once, so still zero
   void* block = next_heap.calloc(1, Rounded(bytes));
-  EnterBlock(block, bytes, PLIMSOLL_CALLER);
+  EnterBlock(block, bytes, PLIMSOLL_FRAME);
   return block;
 }
 
@@ -164,7 +164,7 @@ PLIMSOLL_INTERPOSED void* realloc(void* block, size_t size) noexcept {
     }
     return moved;
   }
-  return Reallocate(block, size, PLIMSOLL_CALLER);
+  return Reallocate(block, size, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED void* reallocarray(void* block, size_t count, size_t size) noexcept {
@@ -174,40 +174,40 @@ PLIMSOLL_INTERPOSED void* reallocarray(void* block, size_t count, size_t size) n
     return nullptr;
   }
   if (!HeapReady() || IsBootstrap(block)) return realloc(block, bytes);
-  return Reallocate(block, bytes, PLIMSOLL_CALLER);
+  return Reallocate(block, bytes, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_INTERPOSED void* memalign(size_t alignment, size_t size) noexcept {
   if (!HeapReady()) return nullptr;
   void* block = next_heap.memalign(alignment, Rounded(size));
-  EnterBlock(block, size, PLIMSOLL_CALLER);
+  EnterBlock(block, size, PLIMSOLL_FRAME);
   return block;
 }
 
 PLIMSOLL_INTERPOSED void* aligned_alloc(size_t alignment, size_t size) noexcept {
   if (!HeapReady()) return nullptr;
   void* block = next_heap.aligned_alloc(alignment, Rounded(size));
-  EnterBlock(block, size, PLIMSOLL_CALLER);
+  EnterBlock(block, size, PLIMSOLL_FRAME);
   return block;
 }
 
 PLIMSOLL_INTERPOSED int posix_memalign(void** result, size_t alignment, size_t size) noexcept {
   if (!HeapReady()) return ENOMEM;
   const int error = next_heap.posix_memalign(result, alignment, Rounded(size));
-  if (error == 0) EnterBlock(*result, size, PLIMSOLL_CALLER);
+  if (error == 0) EnterBlock(*result, size, PLIMSOLL_FRAME);
   return error;
 }
 
 PLIMSOLL_INTERPOSED void* valloc(size_t size) noexcept {
   if (!HeapReady()) return nullptr;
   void* block = next_heap.valloc(Rounded(size));
-  EnterBlock(block, size, PLIMSOLL_CALLER);
+  EnterBlock(block, size, PLIMSOLL_FRAME);
   return block;
 }
 
 PLIMSOLL_INTERPOSED void* pvalloc(size_t size) noexcept {
   if (!HeapReady()) return nullptr;
   void* block = next_heap.pvalloc(Rounded(size));
-  EnterBlock(block, size, PLIMSOLL_CALLER);
+  EnterBlock(block, size, PLIMSOLL_FRAME);
   return block;
 }

@@ -1,19 +1,21 @@
-// Address ranges: mmap, munmap, mremap.
+// Address ranges: mmap, munmap, mremap, shmat, shmdt.
 
 #include <stdarg.h>
 #include <sys/mman.h>
+#include <sys/shm.h>
 
 #include "harness/ledger/interpose.h"
 
+using plimsoll::ledger::CalledByAllocator;
 using plimsoll::ledger::EnterMapping;
-using plimsoll::ledger::IsAllocator;
 using plimsoll::ledger::LeaveMapping;
+using plimsoll::ledger::LeaveMappingAt;
 
 PLIMSOLL_INTERPOSED void* mmap(void* address, size_t bytes, int protection, int flags,
                                int descriptor, off_t offset) noexcept {
   void* result = PLIMSOLL_NEXT(mmap)(address, bytes, protection, flags, descriptor, offset);
-  if (result != MAP_FAILED && !IsAllocator(PLIMSOLL_CALLER)) {
-    EnterMapping(result, bytes, PLIMSOLL_CALLER);
+  if (result != MAP_FAILED && !CalledByAllocator(PLIMSOLL_FRAME)) {
+    EnterMapping(result, bytes, PLIMSOLL_FRAME);
   }
   return result;
 }
@@ -21,8 +23,8 @@ PLIMSOLL_INTERPOSED void* mmap(void* address, size_t bytes, int protection, int 
 PLIMSOLL_INTERPOSED void* mmap64(void* address, size_t bytes, int protection, int flags,
                                  int descriptor, off64_t offset) noexcept {
   void* result = PLIMSOLL_NEXT(mmap64)(address, bytes, protection, flags, descriptor, offset);
-  if (result != MAP_FAILED && !IsAllocator(PLIMSOLL_CALLER)) {
-    EnterMapping(result, bytes, PLIMSOLL_CALLER);
+  if (result != MAP_FAILED && !CalledByAllocator(PLIMSOLL_FRAME)) {
+    EnterMapping(result, bytes, PLIMSOLL_FRAME);
   }
   return result;
 }
@@ -44,6 +46,21 @@ PLIMSOLL_INTERPOSED void* mremap(void* address, size_t old_bytes, size_t new_byt
   void* result = PLIMSOLL_NEXT(mremap)(address, old_bytes, new_bytes, flags, new_address);
   if (result == MAP_FAILED) return result;
   if ((flags & MREMAP_DONTUNMAP) == 0) LeaveMapping(address, old_bytes);
-  if (!IsAllocator(PLIMSOLL_CALLER)) EnterMapping(result, new_bytes, PLIMSOLL_CALLER);
+  if (!CalledByAllocator(PLIMSOLL_FRAME)) EnterMapping(result, new_bytes, PLIMSOLL_FRAME);
   return result;
+}
+
+PLIMSOLL_INTERPOSED void* shmat(int segment, const void* address, int flags) noexcept {
+  void* result = PLIMSOLL_NEXT(shmat)(segment, address, flags);
+  if (result == MAP_FAILED) return result;
+  shmid_ds status = {};
+  if (PLIMSOLL_NEXT(shmctl)(segment, IPC_STAT, &status) == 0) {
+    EnterMapping(result, status.shm_segsz, PLIMSOLL_FRAME);
+  }
+  return result;
+}
+
+PLIMSOLL_INTERPOSED int shmdt(const void* address) noexcept {
+  LeaveMappingAt(const_cast<void*>(address));
+  return PLIMSOLL_NEXT(shmdt)(address);
 }

@@ -35,80 +35,80 @@ void* FindCxx(const char* name) {
 
 // Out of memory: runs the new handler until there is some, or throws std::bad_alloc.
 template <typename... Arguments>
-void* NewOrThrow(const char* name, size_t size, const void* caller, Arguments... arguments) {
+void* NewOrThrow(const char* name, size_t size, const void* frame, Arguments... arguments) {
   auto* next = reinterpret_cast<void* (*)(size_t, Arguments...)>(FindCxx(name));
   if (next == nullptr) abort();  // code in C++ without a C++ library: nothing can be thrown
   void* block = next(size, arguments...);
-  if (!state.heap.Contains(block)) EnterBlock(block, size, caller);
+  if (!state.heap.Contains(block)) EnterBlock(block, size, frame);
   return block;
 }
 
-inline void* Allocate(size_t size, const void* caller) {
+inline void* Allocate(size_t size, const void* frame) {
   void* block =
       HeapReady() ? next_heap.malloc(Rounded(size)) : plimsoll::ledger::BootstrapAllocate(size);
-  EnterBlock(block, size, caller);
+  EnterBlock(block, size, frame);
   return block;
 }
 
-inline void* AllocateAligned(size_t size, size_t alignment, const void* caller) {
+inline void* AllocateAligned(size_t size, size_t alignment, const void* frame) {
   void* block = HeapReady() ? next_heap.memalign(alignment, Rounded(size)) : nullptr;
-  EnterBlock(block, size, caller);
+  EnterBlock(block, size, frame);
   return block;
 }
 
 }  // namespace
 
 PLIMSOLL_OPERATOR void* operator new(size_t size) {
-  void* block = Allocate(size, PLIMSOLL_CALLER);
-  return __builtin_expect(block != nullptr, 1) ? block : NewOrThrow("_Znwm", size, PLIMSOLL_CALLER);
+  void* block = Allocate(size, PLIMSOLL_FRAME);
+  return __builtin_expect(block != nullptr, 1) ? block : NewOrThrow("_Znwm", size, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_OPERATOR void* operator new[](size_t size) {
-  void* block = Allocate(size, PLIMSOLL_CALLER);
-  return __builtin_expect(block != nullptr, 1) ? block : NewOrThrow("_Znam", size, PLIMSOLL_CALLER);
+  void* block = Allocate(size, PLIMSOLL_FRAME);
+  return __builtin_expect(block != nullptr, 1) ? block : NewOrThrow("_Znam", size, PLIMSOLL_FRAME);
 }
 
 PLIMSOLL_OPERATOR void* operator new(size_t size, std::align_val_t alignment) {
-  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_CALLER);
+  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_FRAME);
   return __builtin_expect(block != nullptr, 1)
              ? block
-             : NewOrThrow("_ZnwmSt11align_val_t", size, PLIMSOLL_CALLER, alignment);
+             : NewOrThrow("_ZnwmSt11align_val_t", size, PLIMSOLL_FRAME, alignment);
 }
 
 PLIMSOLL_OPERATOR void* operator new[](size_t size, std::align_val_t alignment) {
-  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_CALLER);
+  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_FRAME);
   return __builtin_expect(block != nullptr, 1)
              ? block
-             : NewOrThrow("_ZnamSt11align_val_t", size, PLIMSOLL_CALLER, alignment);
+             : NewOrThrow("_ZnamSt11align_val_t", size, PLIMSOLL_FRAME, alignment);
 }
 
 // The nothrow forms run the new handler too, but through the C++ library, which catches.
 PLIMSOLL_OPERATOR void* operator new(size_t size, const std::nothrow_t& nothrow) noexcept {
-  void* block = Allocate(size, PLIMSOLL_CALLER);
+  void* block = Allocate(size, PLIMSOLL_FRAME);
   if (__builtin_expect(block != nullptr, 1)) return block;
-  return NewOrThrow<const std::nothrow_t&>("_ZnwmRKSt9nothrow_t", size, PLIMSOLL_CALLER, nothrow);
+  return NewOrThrow<const std::nothrow_t&>("_ZnwmRKSt9nothrow_t", size, PLIMSOLL_FRAME, nothrow);
 }
 
 PLIMSOLL_OPERATOR void* operator new[](size_t size, const std::nothrow_t& nothrow) noexcept {
-  void* block = Allocate(size, PLIMSOLL_CALLER);
+  void* block = Allocate(size, PLIMSOLL_FRAME);
   if (__builtin_expect(block != nullptr, 1)) return block;
-  return NewOrThrow<const std::nothrow_t&>("_ZnamRKSt9nothrow_t", size, PLIMSOLL_CALLER, nothrow);
+  return NewOrThrow<const std::nothrow_t&>("_ZnamRKSt9nothrow_t", size, PLIMSOLL_FRAME, nothrow);
 }
 
 PLIMSOLL_OPERATOR void* operator new(size_t size, std::align_val_t alignment,
                                      const std::nothrow_t& nothrow) noexcept {
-  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_CALLER);
+  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_FRAME);
   if (__builtin_expect(block != nullptr, 1)) return block;
   return NewOrThrow<std::align_val_t, const std::nothrow_t&>(
-      "_ZnwmSt11align_val_tRKSt9nothrow_t", size, PLIMSOLL_CALLER, alignment, nothrow);
+      "_ZnwmSt11align_val_tRKSt9nothrow_t", size, PLIMSOLL_FRAME, alignment, nothrow);
 }
 
 PLIMSOLL_OPERATOR void* operator new[](size_t size, std::align_val_t alignment,
                                        const std::nothrow_t& nothrow) noexcept {
-  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_CALLER);
+  void* block = AllocateAligned(size, static_cast<size_t>(alignment), PLIMSOLL_FRAME);
   if (__builtin_expect(block != nullptr, 1)) return block;
   return NewOrThrow<std::align_val_t, const std::nothrow_t&>(
-      "_ZnamSt11align_val_tRKSt9nothrow_t", size, PLIMSOLL_CALLER, alignment, nothrow);
+      "_ZnamSt11align_val_tRKSt9nothrow_t", size, PLIMSOLL_FRAME, alignment, nothrow);
 }
 
 PLIMSOLL_OPERATOR void operator delete(void* block) noexcept { ReleaseBlock(block); }

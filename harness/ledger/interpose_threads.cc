@@ -52,11 +52,12 @@ bool HaveKey() {
   return true;
 }
 
-// next(run, argument) starts the thread and returns 0 when it did.
+// next(run, argument) starts `*thread` and returns 0 when it did.
 template <typename Result, typename Next>
-int Create(Result (*run)(void*), void* argument, bool detached, const void* caller, Next next) {
-  if (Suppressed() || IsAllocator(caller) || !HaveKey()) return next(run, argument);
-  const Birth birth = BirthHere(ResourceKind::kThread, caller);
+int Create(const pthread_t* thread, Result (*run)(void*), void* argument, bool detached,
+           const void* frame, Next next) {
+  if (Suppressed() || CalledByAllocator(frame) || !HaveKey()) return next(run, argument);
+  const Birth birth = BirthHere(ResourceKind::kThread, frame);
   const uint32_t slot = birth.site == 0 ? Threads::kNone : state.threads.Starting(birth, detached);
   auto* start =
       slot == Threads::kNone ? nullptr : static_cast<Start<Result>*>(MapOwn(sizeof(Start<Result>)));
@@ -72,6 +73,9 @@ int Create(Result (*run)(void*), void* argument, bool detached, const void* call
     state.threads.Cancelled(slot);
     state.counters.Held(ResourceKind::kThread, 0, -1);
     UnmapOwn(start, sizeof *start);
+  } else if (!detached) {
+    // It may be joined before it has run. (Detached, it may be gone.)
+    state.threads.Started(slot, *thread);
   }
   return error;
 }
@@ -94,7 +98,7 @@ PLIMSOLL_INTERPOSED int pthread_create(pthread_t* thread, const pthread_attr_t* 
   if (attributes != nullptr) pthread_attr_getdetachstate(attributes, &detach_state);
   auto* next = PLIMSOLL_NEXT(pthread_create);
   return plimsoll::ledger::Create(
-      run, argument, detach_state == PTHREAD_CREATE_DETACHED, PLIMSOLL_CALLER,
+      thread, run, argument, detach_state == PTHREAD_CREATE_DETACHED, PLIMSOLL_FRAME,
       [=](void* (*start)(void*), void* its) { return next(thread, attributes, start, its); });
 }
 
@@ -141,7 +145,7 @@ PLIMSOLL_INTERPOSED int thrd_create(thrd_t* thread, thrd_start_t run, void* argu
   auto* next = PLIMSOLL_NEXT(thrd_create);
   static_assert(thrd_success == 0);
   return plimsoll::ledger::Create(
-      run, argument, false, PLIMSOLL_CALLER,
+      thread, run, argument, false, PLIMSOLL_FRAME,
       [=](int (*start)(void*), void* its) { return next(thread, start, its); });
 }
 

@@ -4,7 +4,27 @@
 
 namespace plimsoll::ledger {
 
-void SetStackMode(StackMode mode) { state.stack_mode.store(mode, std::memory_order_relaxed); }
+void SetStackMode(StackMode mode) {
+  state.stacks.store(mode == StackMode::kFull ? Stacks::kAll : Stacks::kNone,
+                     std::memory_order_relaxed);
+}
+
+bool SetFullStacksAt(const uint32_t* sites, size_t count) {
+  constexpr size_t kWords = (Sites::kMaximum + size_t{64}) / 64;
+  std::atomic<uint64_t>* wanted = state.sites_with_stacks.Get(kWords);
+  if (wanted == nullptr) return false;
+  for (size_t i = 0; i < kWords; ++i) {
+    if (wanted[i].load(std::memory_order_relaxed) != 0) {
+      wanted[i].store(0, std::memory_order_relaxed);
+    }
+  }
+  for (size_t i = 0; i < count; ++i) {
+    if (sites[i] > Sites::kMaximum) continue;
+    wanted[sites[i] / 64].fetch_or(uint64_t{1} << (sites[i] % 64), std::memory_order_relaxed);
+  }
+  state.stacks.store(Stacks::kAtSomeSites, std::memory_order_relaxed);
+  return true;
+}
 
 bool Interposed() { return state.interposed.load(std::memory_order_relaxed); }
 

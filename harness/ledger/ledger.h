@@ -28,6 +28,10 @@ constexpr size_t kMaximumFrames = 64;
 // How sites are named from now on; blocks already entered keep theirs.
 void SetStackMode(StackMode mode);
 
+// Full stacks only for what is allocated at these sites (of kCaller), by their callers; all
+// else as in kCaller. The new sites' first frame is the old site's. False: no memory.
+bool SetFullStacksAt(const uint32_t* sites, size_t count);
+
 // True when allocations of this process reach the ledger: interposed (and not hidden
 // behind a malloc linked into the executable), or through a sanitizer's hooks.
 bool Interposed();

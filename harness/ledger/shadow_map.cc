@@ -2,55 +2,60 @@
 
 namespace plimsoll::ledger {
 
-OddBlocks::Slot* OddBlocks::FindSlot(uint64_t address) {
-  Slot* slots = slots_.IfMapped();
-  if (slots == nullptr) return nullptr;
-  for (size_t i = Home(address); slots[i].address != 0; i = (i + 1) % kCapacity) {
-    if (slots[i].address == address) return &slots[i];
+size_t OddBlocks::Place(uint64_t address) const {
+  size_t i = Home(address);
+  while (slots_[i].address != 0 && slots_[i].address != address) i = (i + 1) & (slot_count_ - 1);
+  return i;
+}
+
+bool OddBlocks::Grow() {
+  const size_t old_count = slot_count_;
+  Slot* const old = slots_;
+  const size_t count = old_count == 0 ? 256 : old_count * 2;
+  auto* slots = static_cast<Slot*>(MapOwn(count * sizeof(Slot)));
+  if (slots == nullptr) return false;
+  AddOwnBytes(static_cast<int64_t>((count - old_count) * sizeof(Slot)));
+  slots_ = slots;
+  slot_count_ = count;
+  for (size_t i = 0; i < old_count; ++i) {
+    if (old[i].address != 0) slots_[Place(old[i].address)] = old[i];
   }
-  return nullptr;
+  if (old != nullptr) UnmapOwn(old, old_count * sizeof(Slot));
+  return true;
 }
 
 bool OddBlocks::Put(uint64_t address, const Record& record) {
   Locked locked(lock_);
-  Slot* slots = slots_.Get(kCapacity);
-  if (slots == nullptr || used_ >= kCapacity / 4 * 3) return false;
-  Slot* slot = FindSlot(address);
-  if (slot == nullptr) {
-    size_t i = Home(address);
-    while (slots[i].address != 0) i = (i + 1) % kCapacity;
-    slot = &slots[i];
-    ++used_;
-  }
-  *slot = {address, record};
+  if (used_ == kMaximum || (used_ * 2 >= slot_count_ && !Grow())) return false;
+  Slot& slot = slots_[Place(address)];
+  if (slot.address == 0) ++used_;
+  slot = {address, record};
   return true;
 }
 
 bool OddBlocks::Find(uint64_t address, Record* record) {
   Locked locked(lock_);
-  const Slot* slot = FindSlot(address);
-  if (slot == nullptr) return false;
-  *record = slot->record;
-  return true;
+  if (used_ == 0) return false;
+  const Slot& slot = slots_[Place(address)];
+  *record = slot.record;
+  return slot.address != 0;
 }
 
 bool OddBlocks::Take(uint64_t address, Record* record) {
   Locked locked(lock_);
-  Slot* slot = FindSlot(address);
-  if (slot == nullptr) return false;
-  *record = slot->record;
+  if (used_ == 0) return false;
+  size_t gap = Place(address);
+  if (slots_[gap].address == 0) return false;
+  *record = slots_[gap].record;
   // Close the gap, so that no probe sequence breaks and no tombstones pile up.
-  Slot* slots = slots_.IfMapped();
-  size_t gap = static_cast<size_t>(slot - slots);
-  for (size_t i = (gap + 1) % kCapacity; slots[i].address != 0; i = (i + 1) % kCapacity) {
-    const size_t home = Home(slots[i].address);
-    const bool reachable_past_gap =
-        (i > gap) ? (home > gap && home <= i) : (home > gap || home <= i);
-    if (reachable_past_gap) continue;
-    slots[gap] = slots[i];
+  const size_t mask = slot_count_ - 1;
+  for (size_t i = (gap + 1) & mask; slots_[i].address != 0; i = (i + 1) & mask) {
+    const size_t home = Home(slots_[i].address);
+    if (((i - home) & mask) < ((i - gap) & mask)) continue;  // its home lies past the gap
+    slots_[gap] = slots_[i];
     gap = i;
   }
-  slots[gap].address = 0;
+  slots_[gap].address = 0;
   --used_;
   return true;
 }

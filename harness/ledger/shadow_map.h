@@ -24,36 +24,38 @@ struct Record {
   uint64_t size = 0;
 };
 
-// Address -> record under one lock, for the few blocks that an entry cannot hold.
+// Address -> record under one lock, for the few blocks that an entry cannot hold. Grows
+// with what is put in.
 class OddBlocks {
  public:
-  static constexpr size_t kCapacity = size_t{1} << 18;
+  static constexpr size_t kMaximum = size_t{1} << 18;
   bool Put(uint64_t address, const Record& record);  // false: full
   bool Take(uint64_t address, Record* record);
   bool Find(uint64_t address, Record* record);
   template <typename Visit>
   void ForEach(Visit visit) {
     Locked locked(lock_);
-    const Slot* slots = slots_.IfMapped();
-    if (slots == nullptr || used_ == 0) return;
-    for (size_t i = 0; i < kCapacity; ++i) {
-      if (slots[i].address != 0) visit(slots[i].address, slots[i].record);
+    for (size_t i = 0; used_ != 0 && i < slot_count_; ++i) {
+      if (slots_[i].address != 0) visit(slots_[i].record);
     }
   }
   SpinLock& lock() { return lock_; }
 
  private:
   struct Slot {
-    uint64_t address;
+    uint64_t address;  // 0: free
     Record record;
   };
-  static size_t Home(uint64_t address) {
-    return static_cast<size_t>((address * 0x9E3779B97F4A7C15u) >> (64 - 18));
+  // Where the address stands, or would stand.
+  size_t Place(uint64_t address) const;
+  size_t Home(uint64_t address) const {
+    return static_cast<size_t>(address * 0x9E3779B97F4A7C15u >> 32) & (slot_count_ - 1);
   }
-  Slot* FindSlot(uint64_t address);
+  bool Grow();
 
   SpinLock lock_;
-  OwnArray<Slot> slots_;
+  Slot* slots_ = nullptr;
+  size_t slot_count_ = 0;  // a power of two, at least twice used_
   size_t used_ = 0;
 };
 
@@ -130,7 +132,7 @@ class ShadowMap {
         }
       }
     }
-    odd_.ForEach([&](uint64_t, const Record& record) { visit(record); });
+    odd_.ForEach(visit);
   }
 
   // Held over fork, so that the child's copy is whole.

@@ -57,46 +57,49 @@ SiteSum* SumBySite(uint32_t sites, uint32_t fold_through, Young young) {
   state.descriptors.ForEach([&](int, Birth birth) { add(birth.site, birth.epoch, 0); });
   state.mappings.ForEach([&](uint64_t bytes, Birth birth) { add(birth.site, birth.epoch, bytes); });
   state.threads.ForEach([&](Birth birth) { add(birth.site, birth.epoch, 0); });
+  state.names.ForEach([&](uint64_t bytes, Birth birth) { add(birth.site, birth.epoch, bytes); });
   return sums;
 }
 
-// (site, epoch) -> blocks and bytes, for the survivors that are not folded.
+// Descriptors and names can go where no interposed function sees it.
+void RemoveStale() {
+  const auto closed = static_cast<int64_t>(state.descriptors.RemoveClosed());
+  state.counters.Held(ResourceKind::kDescriptor, 0, -closed);
+  state.names.Refresh([](const Names::Change& change) {
+    state.counters.Held(change.kind, change.bytes, change.names);
+  });
+}
+
+// (site, epoch) -> blocks and bytes, for the survivors that are not folded: a list, and a
+// hash table of places in it. Both grow with what is put in.
 class YoungSums {
  public:
   struct Sum {
-    uint64_t place;  // site << 20 | epoch; 0: free
+    uint64_t place;  // site << 20 | epoch
     uint64_t blocks, bytes;
   };
-  ~YoungSums() {
-    if (sums_ != nullptr) UnmapOwn(sums_, kSlots * sizeof(Sum));
-  }
-  bool Map() {
-    sums_ = static_cast<Sum*>(MapOwn(kSlots * sizeof(Sum)));
-    return sums_ != nullptr;
-  }
+  YoungSums() = default;
+  ~YoungSums() { Unmap(); }
+  YoungSums(const YoungSums&) = delete;
+  YoungSums& operator=(const YoungSums&) = delete;
+
   void Add(uint32_t site, uint32_t epoch, uint64_t bytes) {
     const uint64_t place = uint64_t{site} << 20 | epoch;
-    // Consecutive epochs of a site stay on consecutive pages.
-    size_t i = static_cast<size_t>((site * 0x9E3779B97F4A7C15u >> (64 - kSlotBits)) + epoch) &
-               (kSlots - 1);
-    while (sums_[i].place != place && sums_[i].place != 0) i = (i + 1) & (kSlots - 1);
-    if (sums_[i].place == 0) {
-      if (count_ == kSlots / 4 * 3) {
-        full_ = true;
-        return;
-      }
-      sums_[i].place = place;
-      ++count_;
+    if (count_ >= capacity_ && !Grow()) {
+      full_ = true;
+      return;
     }
-    ++sums_[i].blocks;
-    sums_[i].bytes += bytes;
+    uint32_t* index = FindIndex(place);
+    if (*index == 0) {
+      sums_[count_] = {place, 0, 0};
+      *index = static_cast<uint32_t>(++count_);
+    }
+    Sum& sum = sums_[*index - 1];
+    ++sum.blocks;
+    sum.bytes += bytes;
   }
-  // Moves them to the front, by site and epoch.
-  Sum* Sort() {
-    size_t filled = 0;
-    for (size_t i = 0; filled < count_; ++i) {
-      if (sums_[i].place != 0) sums_[filled++] = sums_[i];
-    }
+  // By site and epoch. Nothing can be added afterwards.
+  const Sum* Sort() {
     std::sort(sums_, sums_ + count_, [](const Sum& a, const Sum& b) { return a.place < b.place; });
     return sums_;
   }
@@ -104,10 +107,44 @@ class YoungSums {
   bool full() const { return full_; }
 
  private:
-  static constexpr int kSlotBits = 21;
-  static constexpr size_t kSlots = size_t{1} << kSlotBits;
+  static constexpr size_t kMaximum = size_t{1} << 21;
+
+  // Where the list's place for `place` stands, or would stand. The table is at most half
+  // full.
+  uint32_t* FindIndex(uint64_t place) {
+    const size_t mask = capacity_ * 2 - 1;
+    size_t i = (place * 0x9E3779B97F4A7C15u >> 32) & mask;
+    while (indexes_[i] != 0 && sums_[indexes_[i] - 1].place != place) i = (i + 1) & mask;
+    return &indexes_[i];
+  }
+  bool Grow() {
+    const size_t capacity = capacity_ == 0 ? 512 : capacity_ * 2;
+    if (capacity > kMaximum) return false;
+    auto* sums = static_cast<Sum*>(MapOwn(capacity * sizeof(Sum)));
+    auto* indexes = static_cast<uint32_t*>(MapOwn(capacity * 2 * sizeof(uint32_t)));
+    if (sums == nullptr || indexes == nullptr) {
+      if (sums != nullptr) UnmapOwn(sums, capacity * sizeof(Sum));
+      if (indexes != nullptr) UnmapOwn(indexes, capacity * 2 * sizeof(uint32_t));
+      return false;
+    }
+    std::copy(sums_, sums_ + count_, sums);
+    Unmap();
+    sums_ = sums;
+    indexes_ = indexes;
+    capacity_ = capacity;
+    for (size_t i = 0; i < count_; ++i) *FindIndex(sums_[i].place) = static_cast<uint32_t>(i + 1);
+    return true;
+  }
+  void Unmap() {
+    if (capacity_ == 0) return;
+    UnmapOwn(sums_, capacity_ * sizeof(Sum));
+    UnmapOwn(indexes_, capacity_ * 2 * sizeof(uint32_t));
+  }
+
   Sum* sums_ = nullptr;
+  uint32_t* indexes_ = nullptr;  // 1-based; 0: free
   size_t count_ = 0;
+  size_t capacity_ = 0;
   bool full_ = false;
 };
 
@@ -132,8 +169,8 @@ void TakeFloor() {
 }
 
 bool TakeSnapshot(uint32_t fold_through, const SnapshotVisitor& visitor) {
+  RemoveStale();
   YoungSums young;
-  if (!young.Map()) return false;
   const uint32_t sites = state.sites.Count();
   const SiteSum* sums = SumBySite(
       sites, fold_through,

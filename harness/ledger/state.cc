@@ -2,6 +2,8 @@
 
 #include <pthread.h>
 
+#include "harness/ledger/unwind.h"
+
 namespace plimsoll::ledger {
 
 constinit State state;
@@ -11,6 +13,7 @@ namespace {
 constexpr auto kRelaxed = std::memory_order_relaxed;
 
 void BeforeFork() {
+  state.names.lock().Lock();
   state.threads.lock().Lock();
   state.mappings.lock().Lock();
   state.sites.lock().Lock();
@@ -24,6 +27,7 @@ void AfterForkInParent() {
   state.sites.lock().Unlock();
   state.mappings.lock().Unlock();
   state.threads.lock().Unlock();
+  state.names.lock().Unlock();
 }
 
 void AfterForkInChild() {
@@ -58,9 +62,22 @@ void InitializeState() {
   pthread_atfork(&BeforeFork, &AfterForkInParent, &AfterForkInChild);
 }
 
-void EnterDescriptor(int descriptor, const void* caller) {
+uint32_t SiteOfStack(ResourceKind kind, const void* frame) {
+  if (state.stacks.load(kRelaxed) == Stacks::kAtSomeSites) {
+    const uint32_t site = state.sites.ForCaller(kind, ReturnAddress(frame));
+    const std::atomic<uint64_t>* wanted = state.sites_with_stacks.IfMapped();
+    if (wanted == nullptr || (wanted[site / 64].load(kRelaxed) >> (site % 64) & 1) == 0) {
+      return site;
+    }
+  }
+  Stack stack;
+  CaptureStack(frame, kMaximumFrames, &stack);
+  return state.sites.ForStack(kind, stack.addresses, stack.count, stack.hash);
+}
+
+void EnterDescriptor(int descriptor, const void* frame) {
   if (descriptor < 0 || Suppressed() || !InOwnProcess()) return;
-  const Birth birth = BirthHere(ResourceKind::kDescriptor, caller);
+  const Birth birth = BirthHere(ResourceKind::kDescriptor, frame);
   const auto change =
       birth.site != 0 ? state.descriptors.Opened(descriptor, birth) : Descriptors::Change::kRefused;
   if (change == Descriptors::Change::kAdded) {
@@ -81,9 +98,9 @@ void LeaveDescriptors(unsigned first, unsigned last) {
   state.counters.Held(ResourceKind::kDescriptor, 0, -static_cast<int64_t>(closed));
 }
 
-void EnterMapping(void* start, size_t bytes, const void* caller) {
+void EnterMapping(void* start, size_t bytes, const void* frame) {
   if (Suppressed() || !InOwnProcess()) return;
-  const Birth birth = BirthHere(ResourceKind::kMapping, caller);
+  const Birth birth = BirthHere(ResourceKind::kMapping, frame);
   Mappings::Change change;
   if (birth.site == 0 ||
       !state.mappings.Add(reinterpret_cast<uint64_t>(start), bytes, birth, &change)) {
@@ -101,9 +118,16 @@ void LeaveMapping(void* start, size_t bytes) {
   Count(change);
 }
 
-void EnterAgentBlock(const void* block, size_t size, const void* caller) {
+void LeaveMappingAt(void* start) {
+  if (state.mappings.Empty() || !InOwnProcess()) return;
+  Mappings::Change change;
+  state.mappings.RemoveAt(reinterpret_cast<uint64_t>(start), &change);
+  Count(change);
+}
+
+void EnterAgentBlock(const void* block, size_t size, const void* frame) {
   if (block == nullptr || Suppressed()) return;
-  const Birth birth = BirthHere(ResourceKind::kAllocatorBlock, caller);
+  const Birth birth = BirthHere(ResourceKind::kAllocatorBlock, frame);
   if (birth.site == 0 ||
       !state.agent.Put(block, {.site = birth.site, .epoch = birth.epoch, .size = size})) {
     return state.counters.Untracked();

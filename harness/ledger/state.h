@@ -13,17 +13,22 @@
 #include "harness/ledger/counters.h"
 #include "harness/ledger/held.h"
 #include "harness/ledger/ledger.h"
+#include "harness/ledger/names.h"
 #include "harness/ledger/shadow_map.h"
 #include "harness/ledger/sites.h"
 
 namespace plimsoll::ledger {
 
+// Which allocations are named by their whole stack.
+enum class Stacks : uint8_t { kNone, kAtSomeSites, kAll };
+
 struct State {
   static constexpr uint32_t kLastEpoch = (uint32_t{1} << 20) - 1;
 
   std::atomic<uint32_t> epoch{0};
-  std::atomic<StackMode> stack_mode{StackMode::kCaller};
-  std::atomic<int> process{0};  // process id that the tables belong to
+  std::atomic<Stacks> stacks{Stacks::kNone};
+  OwnArray<std::atomic<uint64_t>> sites_with_stacks;  // a bit each, for kAtSomeSites
+  std::atomic<int> process{0};                        // process id that the tables belong to
   std::atomic<bool> interposed{false};
   Sites sites;
   Counters counters;
@@ -32,6 +37,7 @@ struct State {
   Descriptors descriptors;
   Mappings mappings;
   Threads threads;
+  Names names;
 };
 extern State state;
 
@@ -41,18 +47,25 @@ void InitializeState();
 
 inline bool Suppressed() { return thread_state.suppressed != 0; }
 
-inline uint32_t SiteFor(ResourceKind kind, const void* caller) {
-  return state.sites.ForCaller(kind, caller);
+// Who called the function whose frame (__builtin_frame_address(0)) is given.
+inline const void* ReturnAddress(const void* frame) {
+  return static_cast<const void* const*>(frame)[1];
 }
 
-inline Birth BirthHere(ResourceKind kind, const void* caller) {
-  return {SiteFor(kind, caller), state.epoch.load(std::memory_order_relaxed)};
+uint32_t SiteOfStack(ResourceKind kind, const void* frame);
+
+inline uint32_t SiteFor(ResourceKind kind, const void* frame) {
+  return __builtin_expect(state.stacks.load(std::memory_order_relaxed) == Stacks::kNone, 1)
+             ? state.sites.ForCaller(kind, ReturnAddress(frame))
+             : SiteOfStack(kind, frame);
+}
+
+inline Birth BirthHere(ResourceKind kind, const void* frame) {
+  return {SiteFor(kind, frame), state.epoch.load(std::memory_order_relaxed)};
 }
 
 // A heap block was handed out. `size` is what the program asked for.
-inline void EnterBlock(void* block, size_t size, const void* caller) {
-  if (__builtin_expect(block == nullptr || Suppressed(), 0)) return;
-  const uint32_t site = SiteFor(ResourceKind::kHeap, caller);
+inline void EnterBlockAt(uint32_t site, void* block, size_t size) {
   const uint32_t epoch = state.epoch.load(std::memory_order_relaxed);
   if (__builtin_expect(site == Sites::kNone ||
                            !state.heap.Put(block, {.site = site, .epoch = epoch, .size = size}),
@@ -60,6 +73,11 @@ inline void EnterBlock(void* block, size_t size, const void* caller) {
     return state.counters.Untracked();
   }
   state.counters.Allocated(size);
+}
+
+inline void EnterBlock(void* block, size_t size, const void* frame) {
+  if (__builtin_expect(block == nullptr || Suppressed(), 0)) return;
+  EnterBlockAt(SiteFor(ResourceKind::kHeap, frame), block, size);
 }
 
 // Before the block is freed: afterwards another thread may own its address.
@@ -74,12 +92,14 @@ inline bool InOwnProcess() {
   return KernelProcessId() == state.process.load(std::memory_order_relaxed);
 }
 
-void EnterDescriptor(int descriptor, const void* caller);
+void EnterDescriptor(int descriptor, const void* frame);
 void LeaveDescriptor(int descriptor);
 void LeaveDescriptors(unsigned first, unsigned last);
-void EnterMapping(void* start, size_t bytes, const void* caller);
+void EnterMapping(void* start, size_t bytes, const void* frame);
 void LeaveMapping(void* start, size_t bytes);
-void EnterAgentBlock(const void* block, size_t size, const void* caller);
+// Where only the start is known, as of shmdt.
+void LeaveMappingAt(void* start);
+void EnterAgentBlock(const void* block, size_t size, const void* frame);
 void LeaveAgentBlock(const void* block);
 
 }  // namespace plimsoll::ledger

@@ -114,17 +114,22 @@ void FindFreeMemoryCalls() {
   find(free_memory.mimalloc, "mi_collect");
 }
 
-void ReturnFreeMemory() {
+wire::Purge ReturnFreeMemory() {
   if (free_memory.jemalloc != nullptr) {
     // 4096 is jemalloc's MALLCTL_ARENAS_ALL.
     free_memory.jemalloc("arena.4096.purge", nullptr, nullptr, nullptr, 0);
-  } else if (free_memory.tcmalloc != nullptr) {
-    free_memory.tcmalloc();
-  } else if (free_memory.mimalloc != nullptr) {
-    free_memory.mimalloc(true);
-  } else {
-    malloc_trim(0);
+    return wire::Purge::kJemallocPurge;
   }
+  if (free_memory.tcmalloc != nullptr) {
+    free_memory.tcmalloc();
+    return wire::Purge::kTcmallocRelease;
+  }
+  if (free_memory.mimalloc != nullptr) {
+    free_memory.mimalloc(true);
+    return wire::Purge::kMimallocCollect;
+  }
+  malloc_trim(0);
+  return wire::Purge::kMallocTrim;
 }
 
 uint64_t Now() {
@@ -183,12 +188,12 @@ void SendModules() {
 // Measures by doing: how much of the resident memory was only being kept.
 void SendRetention() {
   const ProcessCounters before = probe.Sample(SampleLevel::kFull);
-  ReturnFreeMemory();
+  const wire::Purge purge = ReturnFreeMemory();
   const ProcessCounters after = probe.Sample(SampleLevel::kFull);
   constexpr uint64_t kAbsent = UINT64_MAX;
-  const wire::RetentionMessage message = {
-      before.rss_anon_bytes.value_or(kAbsent), after.rss_anon_bytes.value_or(kAbsent),
-      before.malloc_free_bytes.value_or(kAbsent), kAbsent, ledger::OwnBytes()};
+  const wire::RetentionMessage message = {before.rss_anon_bytes.value_or(kAbsent),
+                                          after.rss_anon_bytes.value_or(kAbsent),
+                                          static_cast<uint32_t>(purge), 0};
   Put(MessageType::kRetention, &message, sizeof(message));
 }
 

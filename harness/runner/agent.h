@@ -10,8 +10,6 @@
 //   PLIMSOLL_AGENT_FD   descriptor of the stream socket to the harness
 //   PLIMSOLL_PARENT     the harness's process id: only its direct child takes part
 //   PLIMSOLL_TRIM       "1": give free memory back to the kernel after each iteration
-//   PLIMSOLL_MARK_FD    each byte written to this descriptor ends an iteration
-//   PLIMSOLL_REMOTE     "1": iterations are ended by the harness (watch --mark, --every)
 
 #include <cstddef>
 

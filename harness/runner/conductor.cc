@@ -4,6 +4,8 @@
 #include <cstring>
 #include <utility>
 
+#include "harness/ledger/stacks.h"
+#include "harness/verdict/diagnosis.h"
 
 namespace plimsoll {
 namespace {
@@ -29,6 +31,31 @@ std::string Command(MessageType type, const T& payload) {
 std::string Command(MessageType type) {
   const wire::MessageHeader header = {static_cast<uint32_t>(type), 0};
   return std::string(reinterpret_cast<const char*>(&header), sizeof(header));
+}
+
+EndEvidence EvidenceOf(const wire::RetentionMessage& message) {
+  EndEvidence evidence;
+  switch (static_cast<wire::Purge>(message.purge)) {
+    case wire::Purge::kMallocTrim:
+      evidence.purge = "malloc_trim(0)";
+      break;
+    case wire::Purge::kJemallocPurge:
+      evidence.purge = "jemalloc's arena purge";
+      break;
+    case wire::Purge::kTcmallocRelease:
+      evidence.purge = "tcmalloc's ReleaseFreeMemory";
+      break;
+    case wire::Purge::kMimallocCollect:
+      evidence.purge = "mi_collect";
+      break;
+  }
+  if (message.rss_anon_before_bytes != UINT64_MAX) {
+    evidence.rss_anon_before_purge_bytes = message.rss_anon_before_bytes;
+  }
+  if (message.rss_anon_after_bytes != UINT64_MAX) {
+    evidence.rss_anon_after_purge_bytes = message.rss_anon_after_bytes;
+  }
+  return evidence;
 }
 
 }  // namespace
@@ -101,9 +128,9 @@ std::string Conductor::Collect() {
   for (const SiteFinding& finding : judgement_->findings) awaited_frames_.insert(finding.site);
   if (stacks_snapshot_.has_value()) {
     for (const SiteSurvivors& site : stacks_snapshot_->sites) {
-      const bool suspect_kind = std::any_of(
-          judgement_->findings.begin(), judgement_->findings.end(),
-          [&](const SiteFinding& finding) { return finding.kind == site.kind; });
+      const bool suspect_kind =
+          std::any_of(judgement_->findings.begin(), judgement_->findings.end(),
+                      [&](const SiteFinding& finding) { return finding.kind == site.kind; });
       if (suspect_kind && OldBlocks(site) > 0 && awaited_frames_.size() < kMostFrames) {
         awaited_frames_.insert(site.site);
       }
@@ -129,8 +156,7 @@ std::string Conductor::ContinueTo(uint32_t look, uint32_t fold_through) {
   message.next_look = look;
   message.fold_through = fold_through;
   for (const uint32_t point : FloorPoints(rule_)) {
-    if (point > iterations() && point < look &&
-        message.floor_point_count < wire::kMaxFloorPoints) {
+    if (point > iterations() && point < look && message.floor_point_count < wire::kMaxFloorPoints) {
       message.floor_points[message.floor_point_count++] = point;
     }
   }
@@ -191,11 +217,11 @@ void Conductor::Report(CaseResult& result) const {
   result.reason = judgement_->reason;
   result.growth = judgement_->growth;
   result.sites = judgement_->findings;
+  result.diagnosis = Diagnose(rule_.warmup, samples_, EvidenceOf(*retention_));
   if (result.sites.empty()) return;
+  ledger::Symbolizer symbolizer(modules_);
   for (SiteFinding& finding : result.sites) {
-    if (const SiteFrames* frames = BestFrames(finding)) {
-      for (uint64_t a : frames->addresses) finding.stack.push_back(std::to_string(a));
-    }
+    if (const SiteFrames* frames = BestFrames(finding)) finding.stack = symbolizer.Stack(*frames);
   }
 }
 

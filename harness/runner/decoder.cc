@@ -139,12 +139,6 @@ Status Decoder::Take(const wire::MessageHeader& header, const char* payload,
       events.emplace_back(message);
       return {};
     }
-    case MessageType::kDirectLeak: {
-      uint32_t iteration = 0;
-      if (!Read(header, payload, iteration)) return Malformed(header, kShort);
-      events.emplace_back(DirectLeak{iteration});
-      return {};
-    }
     case MessageType::kGoodbye:
       events.emplace_back(Goodbye{});
       return {};

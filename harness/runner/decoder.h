@@ -19,13 +19,8 @@ namespace plimsoll {
 
 struct Goodbye {};  // the agent's process is about to end
 
-// A leak that a sanitizer or Valgrind reported itself.
-struct DirectLeak {
-  uint32_t iteration = 0;
-};
-
 using AgentEvent = std::variant<wire::Hello, Sample, Snapshot, SiteFrames, Module,
-                                wire::RetentionMessage, DirectLeak, Goodbye>;
+                                wire::RetentionMessage, Goodbye>;
 
 class Decoder {
  public:

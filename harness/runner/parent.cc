@@ -182,6 +182,7 @@ class CaseRun {
   std::string Overdue() const {
     const Clock::time_point now = Clock::now();
     const std::string where = " after " + std::to_string(conductor_.iterations()) + " iterations";
+    if (observer_.Cancelled()) return "cancelled" + where;
     if (finished_.has_value()) {
       if (now - *finished_ < kTearDownLimit) return "";
       return "the tear-down took longer than " + Seconds(kTearDownLimit) + where;
@@ -237,6 +238,7 @@ std::string CaseSpec::Name() const {
 
 void CaseObserver::OnSample(const Sample&) {}
 void CaseObserver::OnOutput(std::string_view) {}
+bool CaseObserver::Cancelled() { return false; }
 
 CaseResult RunCase(const CaseSpec& spec, const std::string& ledger, CaseObserver& observer) {
   CaseResult result;

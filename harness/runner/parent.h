@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -39,6 +40,7 @@ class CaseObserver {
   virtual ~CaseObserver() = default;
   virtual void OnSample(const Sample& sample);
   virtual void OnOutput(std::string_view text);  // what the case printed, as it comes
+  virtual bool Cancelled();  // true: end the case now (an interrupt key, say)
 };
 
 // `ledger` is the path of the shared object to preload; empty when the command

@@ -39,7 +39,6 @@ enum class MessageType : uint32_t {
   kModule,
   kRetention,
   kGoodbye,
-  kDirectLeak,
   // harness to agent
   kContinue = 64,
   kStop,
@@ -47,7 +46,6 @@ enum class MessageType : uint32_t {
   kSendModules,
   kSendRetention,
   kCaptureStacks,
-  kMark,
 };
 
 struct MessageHeader {
@@ -124,10 +122,11 @@ struct ModuleMessage {
 struct RetentionMessage {
   uint64_t rss_anon_before_bytes;
   uint64_t rss_anon_after_bytes;
-  uint64_t malloc_free_bytes;    // free inside malloc before trimming
-  uint64_t malloc_arenas;        // number of arenas
-  uint64_t ledger_own_bytes;     // the ledger's own resident memory
+  uint32_t purge;  // which Purge was done in between
+  uint32_t unused;
 };
+
+enum class Purge : uint32_t { kMallocTrim, kJemallocPurge, kTcmallocRelease, kMimallocCollect };
 
 // iteration numbers count from 1, warm-up included.
 struct ContinueMessage {

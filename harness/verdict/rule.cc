@@ -11,9 +11,15 @@ namespace {
 
 constexpr int kFloorPointsPerWindow = 8;
 
-// The first look must leave this many epochs in each half, so that a leak in every
-// iteration is beyond chance (2^-24) however small its share of the level.
-constexpr uint32_t kLeastHalf = 24;
+// What the first look must leave: epochs in each half that put a leak in every iteration
+// beyond chance (2^-24) however small its share of the level; at the snapshot half-way
+// eight epochs older than the gap, and a quarter of those judged (the survivor rule's
+// confirmation).
+uint32_t LeastFirstLook(uint32_t gap) {
+  constexpr uint32_t kLeastHalf = 24;
+  constexpr uint32_t kConfirmed = 8;
+  return std::max({gap + 2 * kLeastHalf, 2 * (gap + kConfirmed), 3 * gap});
+}
 
 std::string Number(double value) {
   std::string text = std::to_string(value);
@@ -35,12 +41,12 @@ Status Check(const Rule& rule) {
     return bad("confidence", rule.confidence, "expected at least 0.5 and below 1");
   }
   if (rule.gap < 1) return bad("gap", rule.gap, "expected at least 1 iteration");
-  const uint32_t needed = rule.gap + 2 * kLeastHalf;
+  if (rule.gap > (1u << 20)) return bad("gap", rule.gap, "expected at most 2^20 iterations");
+  const uint32_t needed = LeastFirstLook(rule.gap);
   if (rule.first_look < needed) {
     return bad("first_look", rule.first_look,
-               "expected at least " + std::to_string(needed) + " iterations: gap " +
-                   std::to_string(rule.gap) + " + " + std::to_string(2 * kLeastHalf) +
-                   " judged ones, or no leak could be told from chance");
+               "expected at least " + std::to_string(needed) + " iterations, or with gap " +
+                   std::to_string(rule.gap) + " no leak could be told from chance");
   }
   if (rule.max_iterations < rule.first_look) {
     return bad("max_iterations", rule.max_iterations,

@@ -18,9 +18,9 @@ namespace plimsoll {
 // above it the verdict is OVER, or LEAK when the rule proves one.
 struct SiteBound {
   ResourceKind kind = ResourceKind::kHeap;
-  std::optional<uint32_t> site;    // absent: everything of the kind born after warm-up
-  std::optional<uint64_t> blocks;  // capacity; absent: not limited
-  std::optional<uint64_t> bytes;
+  std::optional<uint32_t> site = std::nullopt;  // absent: everything of the kind born after warm-up
+  std::optional<uint64_t> blocks = std::nullopt;  // capacity; absent: not limited
+  std::optional<uint64_t> bytes = std::nullopt;
 };
 
 // "Iterations" below are counted after warm-up unless said otherwise.

@@ -11,12 +11,16 @@
 namespace plimsoll {
 
 SyntheticLedger::Block SyntheticLedger::Allocate(uint32_t site, uint64_t bytes, ResourceKind kind) {
+  site += site_base_;
   Site& holder = sites_[{kind, site}];
   HeldCount& born = holder.epochs[epoch_];
   ++born.blocks;
   born.bytes += bytes;
   ++holder.live.blocks;
   holder.live.bytes += bytes;
+  HeldCount& held = counters_.held[static_cast<size_t>(kind)];
+  ++held.blocks;
+  held.bytes += bytes;
   return {.kind = kind, .site = site, .epoch = epoch_, .bytes = bytes};
 }
 
@@ -28,6 +32,9 @@ void SyntheticLedger::Free(const Block& block) {
   if (born->second.blocks == 0) holder.epochs.erase(born);
   --holder.live.blocks;
   holder.live.bytes -= block.bytes;
+  HeldCount& held = counters_.held[static_cast<size_t>(block.kind)];
+  --held.blocks;
+  held.bytes -= block.bytes;
 }
 
 void SyntheticLedger::ObserveFloors() {
@@ -58,16 +65,6 @@ Snapshot SyntheticLedger::TakeSnapshot() {
     site.floor = site.live;
   }
   return snapshot;
-}
-
-LedgerCounters SyntheticLedger::Counters() const {
-  LedgerCounters counters;
-  for (const auto& [key, site] : sites_) {
-    HeldCount& held = counters.held[static_cast<size_t>(key.first)];
-    held.blocks += site.live.blocks;
-    held.bytes += site.live.bytes;
-  }
-  return counters;
 }
 
 namespace {
@@ -224,6 +221,76 @@ Iteration From(uint32_t onset, Iteration then) {
   };
 }
 
+// A cache of `capacity` blocks filled during set-up; each iteration replaces the oldest.
+Iteration FullCache(uint32_t capacity) {
+  return [capacity, held = std::deque<Block>()](SyntheticLedger& ledger, uint32_t epoch,
+                                                Random&) mutable {
+    if (epoch == 1) {
+      for (uint32_t i = 0; i < capacity; ++i) held.push_back(ledger.Allocate(1, 128));
+    }
+    held.push_back(ledger.Allocate(1, 128));
+    ledger.Free(held.front());
+    held.pop_front();
+  };
+}
+
+// One of `sizes` input sizes after the other. A size makes eight entries in a cache of 1,024
+// that evicts the oldest, unless it holds them, and when first seen a residue that stays.
+Iteration PrimitiveCache(uint32_t sizes) {
+  struct Entry {
+    uint32_t size;
+    Block block;
+  };
+  return [sizes, seen = std::set<uint32_t>(), cache = std::deque<Entry>()](
+             SyntheticLedger& ledger, uint32_t epoch, Random&) mutable {
+    constexpr size_t kCapacity = 1024;
+    const uint32_t size = epoch % sizes;
+    if (seen.insert(size).second) ledger.Allocate(2, 37667);
+    const bool cached = std::any_of(cache.begin(), cache.end(),
+                                    [&](const Entry& entry) { return entry.size == size; });
+    for (int i = 0; i < 8 && !cached; ++i) {
+      cache.push_back({.size = size, .block = ledger.Allocate(1, 19000)});
+      if (cache.size() <= kCapacity) continue;
+      ledger.Free(cache.front().block);
+      cache.pop_front();
+    }
+  };
+}
+
+// One block per iteration, each at a site of its own.
+Iteration Wandering() {
+  return [](SyntheticLedger& ledger, uint32_t epoch, Random&) { ledger.Allocate(epoch, 64); };
+}
+
+// Many programs side by side, each with sites of its own or all at one (an allocation
+// function that is not seen through).
+Iteration Crowd(std::vector<Iteration> members, bool one_site = false) {
+  return [=](SyntheticLedger& ledger, uint32_t epoch, Random& random) {
+    for (uint32_t i = 0; i < members.size(); ++i) {
+      if (!one_site) ledger.SetSiteBase(10 * i);
+      members[i](ledger, epoch, random);
+    }
+    ledger.SetSiteBase(0);
+  };
+}
+
+// What a large runtime does without leaking.
+std::vector<Iteration> BoundedCrowd(Random& random) {
+  std::vector<Iteration> members;
+  for (int i = 0; i < 10; ++i) {
+    members.push_back(RandomKeyCache(Between(4, 100, random)));
+    members.push_back(Ring(Between(2, 60, random), 1));
+    members.push_back(Ring(Between(2, 20, random), 0.2));
+    members.push_back(Sawtooth(Between(2, 50, random)));
+    members.push_back(LastResult(1));
+    members.push_back(LastResult(0.05));
+    members.push_back(RandomReplacement(Between(4, 40, random)));
+    members.push_back(LogPool(3));
+  }
+  for (int i = 0; i < 200; ++i) members.push_back(LazyInit(1, 60, random));
+  return members;
+}
+
 Iteration EveryIteration() {
   return LeakWhen([](uint32_t, Random&) { return true; });
 }
@@ -231,11 +298,18 @@ Iteration EveryIteration() {
 std::vector<Pattern> MakePatterns() {
   std::vector<Pattern> all;
   const auto bounded = [&](std::string name, std::function<Iteration(Random&)> start) {
-    all.push_back({.name = std::move(name), .leaks = false, .rate = 0, .start = std::move(start)});
+    all.push_back({.name = std::move(name),
+                   .leaks = false,
+                   .rate = 0,
+                   .start = std::move(start),
+                   .input_cycle = 0});
   };
   const auto leak = [&](std::string name, double rate, std::function<Iteration(Random&)> start) {
-    all.push_back(
-        {.name = std::move(name), .leaks = true, .rate = rate, .start = std::move(start)});
+    all.push_back({.name = std::move(name),
+                   .leaks = true,
+                   .rate = rate,
+                   .start = std::move(start),
+                   .input_cycle = 0});
   };
   bounded("random_key_cache_64", [](Random&) { return RandomKeyCache(64); });
   bounded("random_key_cache_128", [](Random&) { return RandomKeyCache(128); });
@@ -258,6 +332,19 @@ std::vector<Pattern> MakePatterns() {
     return LeakWhen(
         [onset](uint32_t epoch, Random&) { return epoch >= onset && epoch < onset + 60; });
   });
+  bounded("full_cache_200", [](Random&) { return FullCache(200); });
+  bounded("fills_in_100",
+          [](Random&) { return LeakWhen([](uint32_t epoch, Random&) { return epoch <= 100; }); });
+  bounded("step_late", [](Random& random) {
+    const uint32_t when = Between(100, 900, random);
+    return LeakWhen([when](uint32_t epoch, Random&) { return epoch == when; });
+  });
+  bounded("primitive_cache_200_sizes", [](Random&) { return PrimitiveCache(200); });
+  all.back().input_cycle = 200;
+  bounded("primitive_cache_100_sizes", [](Random&) { return PrimitiveCache(100); });
+  all.back().input_cycle = 100;
+  bounded("crowd", [](Random& random) { return Crowd(BoundedCrowd(random)); });
+  bounded("crowd_at_one_site", [](Random& random) { return Crowd(BoundedCrowd(random), true); });
   leak("leak_every_1", 1, [](Random&) { return EveryIteration(); });
   for (const uint32_t k : {2u, 7u, 16u, 31u}) all.push_back(LeakEvery(k));
   all.push_back(LeakAtRandom("leak_p_0.5", 0.5));
@@ -271,6 +358,22 @@ std::vector<Pattern> MakePatterns() {
   leak("last_result_and_p_0.1", 0.1,
        [](Random& r) { return Both(LastResult(0.02), LeakAtRandom("", 0.1).start(r)); });
   leak("every_1_from_600", 1, [](Random&) { return From(600, EveryIteration()); });
+  leak("wandering_every_1", 1, [](Random&) { return Wandering(); });
+  leak("crowd_and_every_7", 1 / 7., [](Random& random) {
+    std::vector<Iteration> members = BoundedCrowd(random);
+    members.push_back(LeakEvery(7).start(random));
+    return Crowd(std::move(members));
+  });
+  leak("crowd_at_one_site_and_every_7", 1 / 7., [](Random& random) {
+    std::vector<Iteration> members = BoundedCrowd(random);
+    members.push_back(LeakEvery(7).start(random));
+    return Crowd(std::move(members), true);
+  });
+  leak("crowd_and_p_0.1", 0.1, [](Random& random) {
+    std::vector<Iteration> members = BoundedCrowd(random);
+    members.push_back(LeakAtRandom("", 0.1).start(random));
+    return Crowd(std::move(members));
+  });
   leak("vector_doubles", 0, [](Random&) { return GrowingVector(1u << 30, false); });
   leak("vector_grows_each_time", 0, [](Random&) { return GrowingVector(1u << 30, true); });
   return all;
@@ -305,9 +408,9 @@ SyntheticRun RunPattern(const Rule& rule, const Pattern& pattern, uint64_t seed)
     if (std::binary_search(looks.begin(), looks.end(), epoch)) {
       run.snapshots.push_back(ledger.TakeSnapshot());
     }
-    const LedgerCounters counters = ledger.Counters();
-    run.live_bytes.push_back(counters.held[0].bytes);
-    run.live_blocks.push_back(counters.held[0].blocks);
+    const HeldCount& heap = ledger.Counters().held[static_cast<size_t>(ResourceKind::kHeap)];
+    run.live_bytes.push_back(heap.bytes);
+    run.live_blocks.push_back(heap.blocks);
   }
   return run;
 }

@@ -27,6 +27,8 @@ class SyntheticLedger {
     uint64_t bytes = 0;
   };
 
+  // Added to the site numbers of Allocate from now on: a program of many programs.
+  void SetSiteBase(uint32_t base) { site_base_ = base; }
   // The epoch that new blocks are born in.
   void SetEpoch(uint32_t epoch) { epoch_ = epoch; }
   Block Allocate(uint32_t site, uint64_t bytes, ResourceKind kind = ResourceKind::kHeap);
@@ -36,7 +38,8 @@ class SyntheticLedger {
   void ObserveFloors();
   // Starts new floors.
   Snapshot TakeSnapshot();
-  LedgerCounters Counters() const;
+  // Of all sites, by kind.
+  const LedgerCounters& Counters() const { return counters_; }
 
  private:
   struct Site {
@@ -45,7 +48,9 @@ class SyntheticLedger {
     bool floor_seen = false;
     std::map<uint32_t, HeldCount> epochs;
   };
+  LedgerCounters counters_;
   uint32_t epoch_ = 0;
+  uint32_t site_base_ = 0;
   std::map<std::pair<ResourceKind, uint32_t>, Site> sites_;
 };
 
@@ -55,11 +60,12 @@ using Random = std::mt19937_64;
 using Iteration = std::function<void(SyntheticLedger& ledger, uint32_t epoch, Random& random)>;
 
 struct Pattern {
-  std::string name;
+  std::string name = {};
   bool leaks = false;
   double rate = 0;  // leaking: share of the iterations that leak, 0 when it has none
   // A fresh program; it may draw its own parameters.
-  std::function<Iteration(Random& random)> start;
+  std::function<Iteration(Random& random)> start = {};
+  uint32_t input_cycle = 0;  // to be declared to the rule
 };
 
 // The patterns of the survivor rule's operating characteristics.

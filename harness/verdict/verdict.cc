@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cstdio>
-#include <map>
 #include <optional>
 #include <set>
 #include <utility>
 
 #include "base/units.h"
+#include "harness/verdict/promises.h"
+#include "harness/verdict/site_history.h"
+#include "harness/verdict/spread_rule.h"
 #include "harness/verdict/statistics.h"
 #include "harness/verdict/survivor_rule.h"
 
@@ -16,6 +18,8 @@ namespace {
 
 // Sites with fewer epochs with survivors cannot reach any level and are no tests.
 constexpr uint32_t kLeastTestable = 8;
+// Of a look's level, for the sites of each kind taken together.
+constexpr double kSpreadShare = 0.05;
 
 std::string Format(const char* format, double value) {
   char text[64];
@@ -27,83 +31,18 @@ std::string Plural(uint64_t count, const char* one) {
   return std::to_string(count) + " " + one + (count == 1 ? "" : "s");
 }
 
-std::vector<SiteHistory> Histories(std::span<const Snapshot> snapshots) {
-  std::map<std::pair<ResourceKind, uint32_t>, SiteHistory> by_site;
-  for (const SiteSurvivors& site : snapshots.back().sites) {
-    by_site[{site.kind, site.site}] = {.kind = site.kind,
-                                       .site = site.site,
-                                       .at = std::vector<const SiteSurvivors*>(snapshots.size())};
-  }
-  for (size_t i = 0; i < snapshots.size(); ++i) {
-    for (const SiteSurvivors& site : snapshots[i].sites) {
-      const auto found = by_site.find({site.kind, site.site});
-      if (found != by_site.end()) found->second.at[i] = &site;
-    }
-  }
-  std::vector<SiteHistory> histories;
-  histories.reserve(by_site.size());
-  for (auto& [key, history] : by_site) histories.push_back(std::move(history));
-  return histories;
-}
-
-// What was born after warm-up and is held at the snapshot.
-HeldCount BornAfterWarmup(const Rule& rule, const SiteSurvivors& site) {
-  HeldCount held;
-  for (const EpochSurvivors& survivors : site.epochs) {
-    if (survivors.epoch <= rule.warmup) continue;
-    held.blocks += survivors.blocks;
-    held.bytes += survivors.bytes;
-  }
-  return held;
-}
-
-// The bounds that cover sites, and those that are broken.
-struct Promises {
-  std::set<std::pair<ResourceKind, uint32_t>> kept;
-  std::vector<std::string> broken;
-};
-
-Promises CheckBounds(const Rule& rule, const Snapshot& snapshot) {
-  Promises promises;
-  for (const SiteBound& bound : rule.bounds) {
-    HeldCount held;
-    std::vector<std::pair<ResourceKind, uint32_t>> covered;
-    for (const SiteSurvivors& site : snapshot.sites) {
-      if (site.kind != bound.kind || (bound.site && *bound.site != site.site)) continue;
-      const HeldCount born = BornAfterWarmup(rule, site);
-      held.blocks += bound.site ? site.live_blocks : born.blocks;
-      held.bytes += bound.site ? site.live_bytes : born.bytes;
-      covered.emplace_back(site.kind, site.site);
-    }
-    const std::string name = ResourceKindName(bound.kind);
-    if (bound.blocks && held.blocks > *bound.blocks) {
-      promises.broken.push_back(name + " bounded by " + Plural(*bound.blocks, "block") + " holds " +
-                                std::to_string(held.blocks));
-    } else if (bound.bytes && held.bytes > *bound.bytes) {
-      promises.broken.push_back(name + " bounded by " +
-                                FormatBytes(static_cast<double>(*bound.bytes)) + " holds " +
-                                FormatBytes(static_cast<double>(held.bytes)));
-    } else {
-      promises.kept.insert(covered.begin(), covered.end());
-    }
-  }
-  return promises;
-}
-
 bool LedgerIncomplete(const Snapshot& snapshot, std::span<const Sample> samples) {
   if (!snapshot.complete) return true;
   return !samples.empty() && samples.back().ledger && samples.back().ledger->untracked_blocks > 0;
 }
 
-// Blocks and bytes older than the measured iterations, all kinds.
+// What was made before the first measured iteration and is still held, all kinds.
 HeldCount HeldFromBefore(const Rule& rule, const Snapshot& snapshot) {
   HeldCount held;
   for (const SiteSurvivors& site : snapshot.sites) {
-    for (const EpochSurvivors& survivors : site.epochs) {
-      if (survivors.epoch > rule.warmup) break;
-      held.blocks += survivors.blocks;
-      held.bytes += survivors.bytes;
-    }
+    const HeldCount born_after = HeldOf(site.epochs, rule.warmup, snapshot.iteration);
+    held.blocks += site.live_blocks - born_after.blocks;
+    held.bytes += site.live_bytes - born_after.bytes;
   }
   return held;
 }
@@ -167,7 +106,7 @@ std::string Rate(const SiteFinding& finding) {
            " per iteration";
   }
   return Format("%.3g", finding.blocks_per_iteration) + " " + ResourceKindName(finding.kind) +
-         "s per iteration";
+         (finding.blocks_per_iteration == 1 ? "" : "s") + " per iteration";
 }
 
 std::string Summary(const Judgement& judgement, const char* verb) {
@@ -241,23 +180,27 @@ Judgement Judge(const Rule& rule, std::span<const Snapshot> snapshots,
   judgement.iterations = now.iteration - rule.warmup;
 
   const Promises promises = CheckBounds(rule, now);
-  std::vector<SiteOutcome> quiet;
-  std::vector<SiteOutcome> open;
+  std::vector<SiteOutcome> examined;
   for (const SiteHistory& history : Histories(snapshots)) {
     if (promises.kept.contains({history.kind, history.site})) continue;
-    SiteOutcome outcome = ExamineSite(rule, snapshots, history);
-    (outcome.quiet ? quiet : open).push_back(std::move(outcome));
+    examined.push_back(ExamineSite(rule, snapshots, history));
   }
+  std::vector<SiteOutcome> quiet;
+  std::vector<SiteOutcome> open;
+  for (const SiteOutcome& site : examined) (site.quiet ? quiet : open).push_back(site);
 
   std::set<uint64_t> tests;
   for (const SiteOutcome& site : open) {
     if (site.first_half + site.second_half >= kLeastTestable) tests.insert(site.epochs_hash);
   }
-  const double level = look->level / static_cast<double>(std::max<size_t>(1, tests.size()));
+  const double level =
+      look->level * (1 - kSpreadShare) / static_cast<double>(std::max<size_t>(1, tests.size()));
   std::vector<SiteOutcome> leaks;
   for (const SiteOutcome& site : open) {
     if (site.reallocated || site.p_value <= level) leaks.push_back(site);
   }
+  if (leaks.empty() && !open.empty())
+    leaks = FindSpreadLeak(rule, snapshots, examined, look->level * kSpreadShare);
 
   const bool last = at_look && look == &looks.back();
   const uint32_t judged = now.iteration - rule.gap - rule.warmup;

@@ -69,9 +69,9 @@ Expected<EngineConfig> LoadEngineConfig(const std::string& path) {
   config.models = reader.Texts("model");
   if (Status status = reader.Finish(); !status) return tl::unexpected(status.error());
 
-  for (auto& [field, steps] : {std::pair{"setup", &config.setup},
-                               std::pair{"iteration", &config.iteration},
-                               std::pair{"teardown", &config.teardown}}) {
+  for (auto& [field, steps] :
+       {std::pair{"setup", &config.setup}, std::pair{"iteration", &config.iteration},
+        std::pair{"teardown", &config.teardown}}) {
     auto read = ReadSteps(file, path, field);
     if (!read) return tl::unexpected(read.error());
     *steps = std::move(*read);

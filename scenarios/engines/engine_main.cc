@@ -40,9 +40,9 @@ Expected<std::vector<Action>> PrepareAll(Engine& engine, const std::vector<Step>
 
 Expected<Plan> MakePlan(Engine& engine, const EngineConfig& config) {
   Plan plan;
-  for (auto& [steps, actions] : {std::pair{&config.setup, &plan.setup},
-                                 std::pair{&config.iteration, &plan.iteration},
-                                 std::pair{&config.teardown, &plan.teardown}}) {
+  for (auto& [steps, actions] :
+       {std::pair{&config.setup, &plan.setup}, std::pair{&config.iteration, &plan.iteration},
+        std::pair{&config.teardown, &plan.teardown}}) {
     auto prepared = PrepareAll(engine, *steps);
     if (!prepared) return tl::unexpected(prepared.error());
     *actions = std::move(*prepared);
@@ -56,7 +56,7 @@ struct Progress {
   uint64_t iteration = 0;
 };
 
-void RunPlan(const Plan& plan, uint64_t iterations, Progress& progress) {
+void RunPlan(Engine& engine, const Plan& plan, uint64_t iterations, Progress& progress) {
   const auto run_all = [&progress](const std::vector<Action>& actions) {
     for (const Action& action : actions) {
       progress.where = &action.where;
@@ -66,7 +66,9 @@ void RunPlan(const Plan& plan, uint64_t iterations, Progress& progress) {
   run_all(plan.setup);
   do {
     ++progress.iteration;
+    engine.BeginIteration();
     run_all(plan.iteration);
+    engine.EndIteration();
   } while (plimsoll_iteration_end() != 0 ||
            (!plimsoll_present() && progress.iteration < iterations));
   progress.iteration = 0;
@@ -116,15 +118,15 @@ int EngineMain(int argc, char** argv, std::string_view engine_name, const Engine
     const Expected<EngineConfig> config = LoadEngineConfig(path);
     if (!config) return refuse(config.error());
     if (config->engine != engine_name) {
-      return refuse(BadValue(path, "engine", config->engine,
-                             "expected " + std::string(engine_name)).value());
+      return refuse(
+          BadValue(path, "engine", config->engine, "expected " + std::string(engine_name)).value());
     }
     const auto engine = factory(*config);
     if (!engine) return refuse(engine.error());
     auto prepared = MakePlan(**engine, *config);
     if (!prepared) return refuse(prepared.error());
     plan = std::move(*prepared);
-    RunPlan(plan, line->iterations, progress);
+    RunPlan(**engine, plan, line->iterations, progress);
     (*engine)->Finish();
     return 0;
   } catch (const std::exception& error) {

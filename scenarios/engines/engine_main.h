@@ -23,6 +23,10 @@ class Engine {
   // not outlive the engine.
   virtual Expected<std::function<void()>> Prepare(const Step& step) = 0;
 
+  // Around each iteration's steps.
+  virtual void BeginIteration() {}
+  virtual void EndIteration() {}
+
   // After the last step of the tear-down.
   virtual void Finish() {}
 };

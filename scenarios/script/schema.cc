@@ -120,6 +120,7 @@ std::string AllowedBy(const json& part) {
     return names.size() == 1 ? names[0] : "one of " + Join(names);
   }
   if (!part.contains("type")) return "";
+  if (part["type"] == "object") return "a mapping of names to values";
   if (part["type"] == "boolean") return "true or false";
   if (part["type"] == "integer" || part["type"] == "number") {
     std::string text = part["type"] == "integer" ? "an integer" : "a number";
@@ -162,10 +163,10 @@ size_t EditDistance(std::string_view a, std::string_view b) {
 // "unknown; did you mean 'batch'? expected batch, size …".
 std::string UnknownKey(const std::string& key, const std::vector<std::string>& known) {
   std::string text = "unknown; ";
-  const auto nearest = std::min_element(
-      known.begin(), known.end(), [&key](const std::string& a, const std::string& b) {
-        return EditDistance(key, a) < EditDistance(key, b);
-      });
+  const auto nearest = std::min_element(known.begin(), known.end(),
+                                        [&key](const std::string& a, const std::string& b) {
+                                          return EditDistance(key, a) < EditDistance(key, b);
+                                        });
   if (nearest != known.end() && EditDistance(key, *nearest) <= 1 + key.size() / 3) {
     text += "did you mean '" + *nearest + "'? ";
   }
@@ -202,8 +203,8 @@ std::optional<Error> FindMissingKey(const Document& document, const Pointer& at)
       const auto key = name.get<std::string>();
       if (object.contains(key)) continue;
       const std::string field = DottedPath(at);
-      return Error{document.Where(at) + ": " + (field.empty() ? "" : field + ": ") +
-                   "missing '" + key + "'"};
+      return Error{document.Where(at) + ": " + (field.empty() ? "" : field + ": ") + "missing '" +
+                   key + "'"};
     }
   }
   return std::nullopt;
@@ -237,9 +238,9 @@ Status CheckAgainstSchema(const Document& document) {
   // those the one that a reader meets first.
   const Finding* first = nullptr;
   for (const Finding& finding : findings) {
-    const bool encloses =
-        std::any_of(findings.begin(), findings.end(),
-                    [&](const Finding& other) { return IsInside(other.at, finding.at); });
+    const bool encloses = std::any_of(findings.begin(), findings.end(), [&](const Finding& other) {
+      return IsInside(other.at, finding.at);
+    });
     if (encloses) continue;
     if (first == nullptr || document.LineOf(finding.at) < document.LineOf(first->at)) {
       first = &finding;

@@ -61,7 +61,7 @@ Expected<std::vector<Line>> ReadLines(const Document& document) {
   for (const auto& [key, value] : found->items()) {
     auto line = ParseLine(key, Shown(value), "script");
     if (!line) {
-      return Fail(document.Where(Pointer("/lines") / key) + ": lines." + line.error().message);
+      return Fail(document.Where(Pointer("/lines") / key) + ": " + line.error().message);
     }
     lines.push_back(std::move(*line));
   }
@@ -101,16 +101,15 @@ json LocateModels(const Document& document) {
     const auto text = model.get<std::string>();
     const bool is_file = !text.starts_with("zoo:");
     // An absolute path replaces the folder.
-    models.push_back(
-        is_file ? (std::filesystem::path(document.path).parent_path() / text).string() : text);
+    models.push_back(is_file ? (std::filesystem::path(document.path).parent_path() / text).string()
+                             : text);
   }
   return models;
 }
 
 // What the engine reads: the script's own steps and knobs, and the case's coordinates.
 std::string MakeConfig(const Document& document, const ScriptCase& one) {
-  json config = {
-      {"scenario", one.scenario}, {"engine", one.engine}, {"allocator", one.allocator}};
+  json config = {{"scenario", one.scenario}, {"engine", one.engine}, {"allocator", one.allocator}};
   for (const char* field : {"model", "setup", "iteration", "teardown", "knobs"}) {
     if (document.value.contains(field)) config[field] = document.value[field];
   }
@@ -127,6 +126,7 @@ Status ExpandOne(const Variant& variant, std::set<std::string>& names,
   common.script = document.Where(Pointer("/scenario"));
   common.warmup = value.value("warmup", common.warmup);
   common.iterations = value.value("iterations", common.iterations);
+  common.early_stop = value.value("early_stop", common.early_stop);
   common.timeout_seconds = value.value("timeout", common.timeout_seconds);
   auto lines = ReadLines(document);
   if (!lines) return tl::unexpected(lines.error());
@@ -144,8 +144,9 @@ Status ExpandOne(const Variant& variant, std::set<std::string>& names,
         one.allocator = allocator;
         if (environment.is_object()) {
           one.environment = environment["name"];
-          one.custom_environment = {environment.value("preload", ""),
-                                    environment.value("env", decltype(CustomEnvironment::variables)())};
+          one.custom_environment = {
+              environment.value("preload", ""),
+              environment.value("env", decltype(CustomEnvironment::variables)())};
         } else {
           one.environment = environment;
         }

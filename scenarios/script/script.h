@@ -33,7 +33,7 @@ struct BoundedBy {
 // One scenario on one engine with one allocator in one environment.
 struct ScriptCase {
   std::string scenario;
-  std::string engine;       // its child binary is engine_ENGINE
+  std::string engine;  // its child binary is engine_ENGINE
   std::string allocator;
   std::string environment;  // a name that the runner knows, or that of `custom`
   std::optional<CustomEnvironment> custom_environment;
@@ -44,13 +44,12 @@ struct ScriptCase {
   std::vector<BoundedBy> bounded_by;
   uint32_t warmup = 8;         // iterations before the first measured one
   uint32_t iterations = 2048;  // most to measure
+  bool early_stop = true;      // false: run them all, whatever an earlier look says
   double timeout_seconds = 600;
   std::string script;  // "PATH:LINE" of the scenario
 
   // "SCENARIO/ENGINE/ALLOCATOR/ENVIRONMENT".
-  std::string Name() const {
-    return scenario + "/" + engine + "/" + allocator + "/" + environment;
-  }
+  std::string Name() const { return scenario + "/" + engine + "/" + allocator + "/" + environment; }
 };
 
 // The cases of one script, in the order written. The error is of the form

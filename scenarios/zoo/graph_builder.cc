@@ -140,10 +140,10 @@ Value GraphBuilder::BatchNorm(const Value& x, int64_t channels, float gamma) {
 }
 
 Value GraphBuilder::MaxPool(const Value& x, int64_t kernel, int64_t stride, int64_t pad) {
-  return Node("MaxPool", {x},
-              {IntsAttribute("kernel_shape", {kernel, kernel}),
-               IntsAttribute("strides", {stride, stride}),
-               IntsAttribute("pads", {pad, pad, pad, pad})});
+  return Node(
+      "MaxPool", {x},
+      {IntsAttribute("kernel_shape", {kernel, kernel}), IntsAttribute("strides", {stride, stride}),
+       IntsAttribute("pads", {pad, pad, pad, pad})});
 }
 
 Value GraphBuilder::Gemm(const Value& x, int64_t in, int64_t out) {

@@ -5,6 +5,7 @@
 #include <google/protobuf/io/zero_copy_stream_impl.h>
 #include <google/protobuf/wire_format_lite.h>
 #include <onnx/onnx_pb.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -18,6 +19,7 @@ using google::protobuf::io::CodedInputStream;
 
 // What the walk over the file's fields collects.
 struct Found {
+  int64_t file_bytes = 0;
   std::vector<ModelInput> inputs;
   std::set<std::string> initializers;
   bool graph = false;
@@ -26,7 +28,7 @@ struct Found {
 // Calls `visit` with the field number of each length-delimited field, the stream's
 // limit set to that field; skips what `visit` leaves and every other field.
 template <typename Visit>
-bool WalkFields(CodedInputStream& in, Visit visit) {
+bool WalkFields(CodedInputStream& in, int64_t file_bytes, Visit visit) {
   while (const uint32_t tag = in.ReadTag()) {
     if (WireFormatLite::GetTagWireType(tag) != WireFormatLite::WIRETYPE_LENGTH_DELIMITED) {
       if (!WireFormatLite::SkipField(&in, tag)) return false;
@@ -34,6 +36,8 @@ bool WalkFields(CodedInputStream& in, Visit visit) {
     }
     uint32_t length = 0;
     if (!in.ReadVarint32(&length) || length > INT32_MAX) return false;
+    // Skipping seeks, which does not notice the end of a truncated file.
+    if (in.CurrentPosition() + int64_t{length} > file_bytes) return false;
     const CodedInputStream::Limit limit = in.PushLimit(static_cast<int>(length));
     if (!visit(WireFormatLite::GetTagFieldNumber(tag))) return false;
     const int left = in.BytesUntilLimit();
@@ -48,7 +52,7 @@ bool ReadRest(CodedInputStream& in, std::string* text) {
 }
 
 bool VisitInitializer(CodedInputStream& in, Found& found) {
-  return WalkFields(in, [&](int field) {
+  return WalkFields(in, found.file_bytes, [&](int field) {
     if (field != onnx::TensorProto::kNameFieldNumber) return true;
     std::string name;
     if (!ReadRest(in, &name)) return false;
@@ -70,10 +74,10 @@ bool VisitInput(CodedInputStream& in, Found& found) {
 }
 
 bool WalkModel(CodedInputStream& in, Found& found) {
-  return WalkFields(in, [&](int field) {
+  return WalkFields(in, found.file_bytes, [&](int field) {
     if (field != onnx::ModelProto::kGraphFieldNumber) return true;
     found.graph = true;
-    return WalkFields(in, [&](int part) {
+    return WalkFields(in, found.file_bytes, [&](int part) {
       if (part == onnx::GraphProto::kInitializerFieldNumber) return VisitInitializer(in, found);
       if (part == onnx::GraphProto::kInputFieldNumber) return VisitInput(in, found);
       return true;
@@ -86,7 +90,14 @@ bool WalkModel(CodedInputStream& in, Found& found) {
 Expected<std::vector<ModelInput>> ReadModelInputs(const std::string& path) {
   const int descriptor = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (descriptor < 0) return SystemError(path, "open the model", errno);
+  struct stat status;
+  if (fstat(descriptor, &status) != 0) {
+    const int problem = errno;
+    close(descriptor);
+    return SystemError(path, "stat", problem);
+  }
   Found found;
+  found.file_bytes = status.st_size;
   bool walked = false;
   int read_error = 0;
   {

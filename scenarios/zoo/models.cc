@@ -31,8 +31,7 @@ onnx::ModelProto ResNet50() {
     for (int block = 0; block < kBlocks[stage]; ++block) {
       const int64_t stride = (block == 0 && stage > 0) ? 2 : 1;
       Value y = ConvNormRelu(g, x, {.in = in, .out = width});
-      y = ConvNormRelu(g, y,
-                       {.in = width, .out = width, .kernel = 3, .stride = stride, .pad = 1});
+      y = ConvNormRelu(g, y, {.in = width, .out = width, .kernel = 3, .stride = stride, .pad = 1});
       y = g.Conv(y, {.in = width, .out = 4 * width}, /*bias=*/false);
       // Small residual branches keep sixteen additions from inflating the output.
       y = g.BatchNorm(y, 4 * width, 0.25f);
@@ -76,12 +75,9 @@ onnx::ModelProto MobileNetV2() {
       const int64_t hidden = in * stage.expand;
       Value y = x;
       if (stage.expand != 1) y = conv(y, {.in = in, .out = hidden});
-      y = conv(y, {.in = hidden,
-                   .out = hidden,
-                   .kernel = 3,
-                   .stride = stride,
-                   .pad = 1,
-                   .group = hidden});
+      y = conv(
+          y,
+          {.in = hidden, .out = hidden, .kernel = 3, .stride = stride, .pad = 1, .group = hidden});
       y = g.BatchNorm(g.Conv(y, {.in = hidden, .out = stage.out}, /*bias=*/false), stage.out);
       x = (stride == 1 && in == stage.out) ? g.Node("Add", {x, y}) : y;
       in = stage.out;
@@ -129,9 +125,8 @@ onnx::ModelProto Encoder(std::string_view name, const EncoderShape& s) {
     return std::vector<onnx::AttributeProto>{IntsAttribute("perm", order)};
   };
   const auto heads = [&](const Value& x, const std::vector<int64_t>& order) {
-    const Value split = g.Node(
-        "Reshape", {g.Dense(x, s.width, s.width),
-                    g.Integers({0, 0, s.heads, head_width})});
+    const Value split =
+        g.Node("Reshape", {g.Dense(x, s.width, s.width), g.Integers({0, 0, s.heads, head_width})});
     return g.Node("Transpose", {split}, perm(order));
   };
   Value x = g.Input("input", {1, s.sequence, s.width});
@@ -144,8 +139,7 @@ onnx::ModelProto Encoder(std::string_view name, const EncoderShape& s) {
     const Value scores = g.Node("Mul", {g.Node("MatMul", {q, k}), g.Weight({1}, 0.0f, scale)});
     const Value attention = g.Node("Softmax", {scores}, {IntAttribute("axis", 3)});
     const Value mixed = g.Node("Transpose", {g.Node("MatMul", {attention, v})}, perm({0, 2, 1, 3}));
-    const Value joined =
-        g.Node("Reshape", {mixed, g.Integers({0, 0, s.width})});
+    const Value joined = g.Node("Reshape", {mixed, g.Integers({0, 0, s.width})});
     x = g.Node("Add", {x, g.Dense(joined, s.width, s.width)});
     const Value hidden = g.Relu(g.Dense(g.LayerNorm(x, 2, s.width), s.width, s.hidden));
     x = g.Node("Add", {x, g.Dense(hidden, s.hidden, s.width)});

@@ -56,8 +56,8 @@ Expected<std::string> ZooPath(std::string_view name) {
   const std::string path = *folder + "/" + file;
   if (IsCached(path, model->file_bytes)) return path;
   const onnx::ModelProto proto = model->build();
-  const Status published = Publish(
-      *folder, file, [&proto](int descriptor) { return WriteModel(proto, descriptor); });
+  const Status published =
+      Publish(*folder, file, [&proto](int descriptor) { return WriteModel(proto, descriptor); });
   if (!published) return tl::unexpected(published.error());
   return path;
 }

@@ -123,8 +123,7 @@ class EncoderLayer : public nn::Module {
     const double scale = 1.0 / std::sqrt(static_cast<double>(width / heads_));
     const torch::Tensor attention =
         torch::softmax(torch::matmul(qkv[0], qkv[1].transpose(2, 3)) * scale, 3);
-    const torch::Tensor mixed =
-        torch::matmul(attention, qkv[2]).transpose(1, 2).reshape(x.sizes());
+    const torch::Tensor mixed = torch::matmul(attention, qkv[2]).transpose(1, 2).reshape(x.sizes());
     x = x + mix_->forward(mixed);
     return x + dense_->forward(norm_dense_->forward(x));
   }

@@ -20,12 +20,6 @@ Enum ReadChoice(FieldReader& reader, std::string_view field, const Names& names)
   return static_cast<Enum>(0);
 }
 
-std::optional<int64_t> ReadOptional(FieldReader& reader, const EngineConfig& config,
-                                    const char* field, int64_t least) {
-  const int64_t value = reader.Integer(field, least, least, 1'000'000);
-  return config.knobs.contains(field) ? std::optional(value) : std::nullopt;
-}
-
 // The defaults that a model's name stands for.
 Expected<TorchOptions> Preset(const EngineConfig& config) {
   TorchOptions options;
@@ -75,10 +69,7 @@ Expected<TorchOptions> ParseTorchOptions(const EngineConfig& config) {
   o.prefetch_bytes = knobs.Bytes("prefetch_bytes", o.prefetch_bytes, 0, uint64_t{1} << 40);
   o.seed = static_cast<uint64_t>(knobs.Integer("seed", static_cast<int64_t>(o.seed), 0, INT64_MAX));
   o.print_loss = knobs.Flag("print_loss", o.print_loss);
-  o.arena_start_step = ReadOptional(knobs, config, "arena_start_step", 0);
-  o.arena_stable_steps = ReadOptional(knobs, config, "arena_stable_steps", 1);
-  o.arena_max_steps = ReadOptional(knobs, config, "arena_max_steps", 1);
-  o.arena_background = knobs.Flag("arena_background", o.arena_background);
+  o.arena = ReadArenaOptions(knobs);
   if (Status status = knobs.Finish(); !status) return tl::unexpected(status.error());
   const std::string where = config.path + ": knobs";
   if (o.model == TrainedModel::kResNet && o.stage_blocks.size() != 4) {

@@ -4,12 +4,12 @@
 // The knobs of a libtorch training case, checked. Plain data.
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/error.h"
 #include "scenarios/engines/config.h"
+#include "scenarios/engines/tensor_allocator.h"
 
 namespace plimsoll {
 
@@ -45,13 +45,9 @@ struct TorchOptions {
   int64_t prefetch = 0;         // batches prepared ahead by a thread of its own; 0: none
   uint64_t prefetch_bytes = 0;  // no batch is begun while as many are held; 0: no bound
   uint64_t seed = 1;
-  bool print_loss = false;      // the last loss at the end, 17 digits
+  bool print_loss = false;  // the last loss at the end, 17 digits
 
-  // Only with the allocator planner_arena; absent: as its environment variables say.
-  std::optional<int64_t> arena_start_step;    // steps before the first recorded one
-  std::optional<int64_t> arena_stable_steps;  // unchanged steps that end the recording
-  std::optional<int64_t> arena_max_steps;     // most steps to record
-  bool arena_background = false;              // plan on a thread of its own
+  ArenaOptions arena = {};
 };
 
 // From `model` (resnet50, resnet_small, mlp or transformer) and the knobs of the same

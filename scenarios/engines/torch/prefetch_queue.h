@@ -58,8 +58,8 @@ class PrefetchQueue {
 
  private:
   bool HasRoom() const {
-    return items_.empty() || (items_.size() < budget_.items &&
-                              (budget_.bytes == 0 || held_bytes_ < budget_.bytes));
+    return items_.empty() ||
+           (items_.size() < budget_.items && (budget_.bytes == 0 || held_bytes_ < budget_.bytes));
   }
 
   void Produce() {

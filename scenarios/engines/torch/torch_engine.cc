@@ -8,8 +8,8 @@
 #include <string>
 #include <utility>
 
+#include "scenarios/engines/tensor_allocator.h"
 #include "scenarios/engines/torch/options.h"
-#include "scenarios/engines/torch/tensor_allocator.h"
 #include "scenarios/engines/torch/trainer.h"
 
 namespace plimsoll {
@@ -28,7 +28,7 @@ std::string CheckpointPath() {
 class TorchEngine : public Engine {
  public:
   TorchEngine(const TorchOptions& options, TensorAllocator* allocator)
-      : trainer_(options, allocator),
+      : trainer_(options, allocator->resource()),
         allocator_(allocator),
         print_loss_(options.print_loss),
         checkpoint_(CheckpointPath()) {}
@@ -58,6 +58,9 @@ class TorchEngine : public Engine {
                     "expected one of build, train, evaluate, save, load, release");
   }
 
+  void BeginIteration() override { allocator_->BeginStep(); }
+  void EndIteration() override { allocator_->EndStep(); }
+
   void Finish() override {
     if (!print_loss_) return;
     std::printf("loss %.17g\n", trainer_.last_loss());
@@ -78,7 +81,7 @@ class TorchEngine : public Engine {
 Expected<std::unique_ptr<Engine>> MakeTorchEngine(const EngineConfig& config) {
   const Expected<TorchOptions> options = ParseTorchOptions(config);
   if (!options) return tl::unexpected(options.error());
-  auto allocator = MakeTensorAllocator(config, *options);
+  auto allocator = MakeTensorAllocator(config, options->arena);
   if (!allocator) return tl::unexpected(allocator.error());
   // Never destroyed: libtorch's statics may hold tensors until the process exits.
   static TensorAllocator* installed = nullptr;

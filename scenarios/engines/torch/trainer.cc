@@ -6,8 +6,6 @@
 #include <torch/serialize.h>
 
 #include <cmath>
-#include <mutex>
-#include <optional>
 #include <stdexcept>
 #include <utility>
 
@@ -54,16 +52,15 @@ std::unique_ptr<torch::optim::Optimizer> MakeOptimizer(const TorchOptions& o,
                                                 torch::optim::AdamOptions(o.learning_rate));
   }
   return std::make_unique<torch::optim::SGD>(
-      std::move(parameters),
-      torch::optim::SGDOptions(o.learning_rate)
-          .momentum(o.optimizer == OptimizerKind::kMomentum ? 0.9 : 0.0));
+      std::move(parameters), torch::optim::SGDOptions(o.learning_rate)
+                                 .momentum(o.optimizer == OptimizerKind::kMomentum ? 0.9 : 0.0));
 }
 
 // Before the first tensor: afterwards libtorch refuses, or ignores, the change.
-void ConfigureOnce(const TorchOptions& options, TensorAllocator& allocator) {
+void ConfigureOnce(const TorchOptions& options, std::pmr::memory_resource* resource) {
   at::set_num_threads(static_cast<int>(options.threads));
   at::set_num_interop_threads(1);
-  if (allocator.resource() != nullptr) InstallCpuAllocator(allocator.resource());
+  if (resource != nullptr) InstallCpuAllocator(resource);
 }
 
 double CheckedLoss(const torch::Tensor& loss) {
@@ -84,9 +81,9 @@ struct Trainer::State {
   Batch Take() { return queue ? queue->Take() : source->Next(); }
 };
 
-Trainer::Trainer(const TorchOptions& options, TensorAllocator* allocator)
-    : options_(options), allocator_(allocator) {
-  ConfigureOnce(options_, *allocator_);
+Trainer::Trainer(const TorchOptions& options, std::pmr::memory_resource* resource)
+    : options_(options) {
+  ConfigureOnce(options_, resource);
 }
 
 Trainer::~Trainer() = default;
@@ -112,23 +109,19 @@ void Trainer::Release() { state_.reset(); }
 
 void Trainer::Train() {
   if (!state_) throw std::runtime_error("nothing is built");
-  allocator_->BeginStep();
-  {
-    const Batch batch = state_->Take();
-    for (torch::Tensor& parameter : state_->parameters) {
-      if (options_.gradients_to_none) {
-        parameter.mutable_grad().reset();
-      } else if (parameter.grad().defined()) {
-        parameter.grad().zero_();
-      }
+  const Batch batch = state_->Take();
+  for (torch::Tensor& parameter : state_->parameters) {
+    if (options_.gradients_to_none) {
+      parameter.mutable_grad().reset();
+    } else if (parameter.grad().defined()) {
+      parameter.grad().zero_();
     }
-    const torch::Tensor loss = torch::nn::functional::cross_entropy(
-        state_->model->forward(batch.input), batch.labels);
-    loss.backward();
-    state_->optimizer->step();
-    last_loss_ = CheckedLoss(loss);
   }
-  allocator_->EndStep();
+  const torch::Tensor loss =
+      torch::nn::functional::cross_entropy(state_->model->forward(batch.input), batch.labels);
+  loss.backward();
+  state_->optimizer->step();
+  last_loss_ = CheckedLoss(loss);
 }
 
 void Trainer::Evaluate() {
@@ -136,8 +129,8 @@ void Trainer::Evaluate() {
   const torch::NoGradGuard no_gradients;
   state_->model->eval();
   const Batch batch = state_->Take();
-  last_loss_ = CheckedLoss(torch::nn::functional::cross_entropy(
-      state_->model->forward(batch.input), batch.labels));
+  last_loss_ = CheckedLoss(
+      torch::nn::functional::cross_entropy(state_->model->forward(batch.input), batch.labels));
   state_->model->train();
 }
 

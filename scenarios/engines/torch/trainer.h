@@ -6,10 +6,10 @@
 
 #include <cstdint>
 #include <memory>
+#include <memory_resource>
 #include <string>
 
 #include "scenarios/engines/torch/options.h"
-#include "scenarios/engines/torch/tensor_allocator.h"
 
 namespace plimsoll {
 
@@ -18,14 +18,15 @@ namespace plimsoll {
 // finite, and std::runtime_error before Build().
 class Trainer {
  public:
-  // `allocator` must outlive the process's last tensor.
-  Trainer(const TorchOptions& options, TensorAllocator* allocator);
+  // `resource` holds the tensors; null: libtorch's own allocator does. It must live until
+  // the process exits.
+  Trainer(const TorchOptions& options, std::pmr::memory_resource* resource);
   ~Trainer();
 
-  void Build();    // model and optimizer, from the seed
-  void Release();  // drops both
-  void Train();    // one step: forward, loss, backward, optimizer
-  void Evaluate();  // one forward pass and loss without gradients
+  void Build();                        // model and optimizer, from the seed
+  void Release();                      // drops both
+  void Train();                        // one step: forward, loss, backward, optimizer
+  void Evaluate();                     // one forward pass and loss without gradients
   void Save(const std::string& path);  // model and optimizer
   void Load(const std::string& path);
 
@@ -35,7 +36,6 @@ class Trainer {
   struct State;
 
   TorchOptions options_;
-  TensorAllocator* allocator_;
   double last_loss_ = 0;
   std::unique_ptr<State> state_;
 };

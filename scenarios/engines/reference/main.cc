@@ -1,0 +1,9 @@
+#include "scenarios/engines/engine_main.h"
+#include "scenarios/engines/reference/patterns.h"
+#include "scenarios/engines/reference/reference_engine.h"
+
+int main(int argc, char** argv) {
+  return plimsoll::EngineMain(argc, argv, "reference", [](const plimsoll::EngineConfig& config) {
+    return plimsoll::MakeReferenceEngine(config, plimsoll::BasicPatterns());
+  });
+}

@@ -1,0 +1,194 @@
+// Eight threads hammer the planner arena. Every block's contents are verified.
+
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <memory>
+#include <memory_resource>
+
+#include "allocators/planner_arena/arena.h"
+#include "stress_tests/hammer.h"
+#include "stress_tests/scale.h"
+
+namespace plimsoll {
+namespace {
+
+// Upstream that knows what it is owed, and fails every `fail_every`-th request if asked.
+class Upstream : public std::pmr::memory_resource {
+ public:
+  explicit Upstream(int64_t fail_every = 0) : fail_every_(fail_every) {}
+  int64_t blocks() const { return blocks_; }
+  int64_t bytes() const { return bytes_; }
+
+ protected:
+  void* do_allocate(size_t bytes, size_t alignment) override {
+    const int64_t request = ++requests_;
+    if (fail_every_ != 0 && request % fail_every_ == 0) throw std::bad_alloc();
+    void* const block = std::pmr::new_delete_resource()->allocate(bytes, alignment);
+    ++blocks_;
+    bytes_ += static_cast<int64_t>(bytes);
+    return block;
+  }
+  void do_deallocate(void* block, size_t bytes, size_t alignment) override {
+    --blocks_;
+    bytes_ -= static_cast<int64_t>(bytes);
+    std::pmr::new_delete_resource()->deallocate(block, bytes, alignment);
+  }
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+
+ private:
+  const int64_t fail_every_;
+  std::atomic<int64_t> requests_{0};
+  std::atomic<int64_t> blocks_{0};
+  std::atomic<int64_t> bytes_{0};
+};
+
+ArenaConfiguration Eager() {
+  ArenaConfiguration configuration;
+  configuration.start_statistic_step = 1;
+  configuration.stable_statistic_step = 2;
+  configuration.max_statistic_step = 4;
+  configuration.reserve_bytes = uint64_t{1} << 33;
+  return configuration;
+}
+
+std::unique_ptr<PlannerArena> MakeArena(Upstream& upstream,
+                                        const ArenaConfiguration& configuration) {
+  PlannerArena::Parts parts;
+  parts.upstream = &upstream;
+  return PlannerArena::Create(configuration, parts).value();
+}
+
+// Each step in one scope that all threads join.
+BeginStep StepsOf(PlannerArena& arena) {
+  return [&arena](int64_t) {
+    auto scope = std::make_shared<StepScope>(arena);
+    return [scope]() -> StepGuard { return std::make_shared<StepScope>(scope->Ticket()); };
+  };
+}
+
+void ExpectNothingHeld(const PlannerArena& arena, const Upstream& upstream) {
+  EXPECT_EQ(arena.Stats().allocator.bytes_in_use, 0);
+  EXPECT_EQ(upstream.blocks(), 0);
+  EXPECT_EQ(upstream.bytes(), 0);
+}
+
+TEST(ArenaHammer, EightThreadsInStepsThatRepeat) {
+  Upstream upstream;
+  const auto arena = MakeArena(upstream, Eager());
+  HammerOptions options;
+  options.change = 0;
+  options.keep = 0;
+  options.hand_over = 0;
+  options.steps = Scaled(150);
+  options.requests = 400;
+  const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
+  EXPECT_EQ(report.error, "");
+  EXPECT_GT(report.operations, 8 * 400 * (options.steps - 1));
+  ExpectNothingHeld(*arena, upstream);
+}
+
+// From steps that nearly repeat to steps that hardly do.
+TEST(ArenaHammer, EightThreadsInStepsThatChange) {
+  for (double change : {0.001, 0.02, 0.3}) {
+    Upstream upstream;
+    ArenaConfiguration configuration = Eager();
+    configuration.plan_in_background = false;
+    const auto arena = MakeArena(upstream, configuration);
+    HammerOptions options;
+    options.change = change;
+    options.keep = change / 10;
+    options.hand_over = change;
+    options.steps = Scaled(300);
+    options.requests = 300;
+    options.seed = 7;
+    const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
+    EXPECT_EQ(report.error, "") << "change " << change;
+    EXPECT_EQ(report.refused, 0);
+    EXPECT_GT(arena->Stats().hits, 0) << "change " << change;
+    ExpectNothingHeld(*arena, upstream);
+  }
+}
+
+TEST(ArenaHammer, EightThreadsAndNewPlansAllTheTime) {
+  Upstream upstream;
+  ArenaConfiguration configuration = Eager();
+  configuration.max_plans = 2;
+  configuration.decay_ms = 0;
+  configuration.first_region_bytes = 4096;
+  const auto arena = MakeArena(upstream, configuration);
+  HammerOptions options;
+  options.steps = Scaled(300);
+  options.keep = 0.001;
+  options.hand_over = 0.01;
+  // A few programs take turns, each with changes of its own.
+  const HammerReport report = Hammer(*arena, options, [&](int64_t step) {
+    auto scope = std::make_shared<StepScope>(
+        *arena, StepOptions{step % 3 == 0 ? "one" : "other", step % 5 == 0 ? "small" : ""});
+    return [scope]() -> StepGuard { return std::make_shared<StepScope>(scope->Ticket()); };
+  });
+  EXPECT_EQ(report.error, "");
+  ExpectNothingHeld(*arena, upstream);
+}
+
+TEST(ArenaHammer, ThreadsThatDeclareNothing) {
+  Upstream upstream;
+  const auto arena = MakeArena(upstream, Eager());
+  HammerOptions options;
+  options.steps = Scaled(150);
+  std::shared_ptr<StepScope> scope;
+  const HammerReport report = Hammer(*arena, options, [&](int64_t) {
+    scope.reset();
+    scope = std::make_shared<StepScope>(*arena);
+    return std::function<StepGuard()>();
+  });
+  scope.reset();
+  EXPECT_EQ(report.error, "");
+  ExpectNothingHeld(*arena, upstream);
+}
+
+TEST(ArenaHammer, UpstreamFailsEveryKthTime) {
+  for (int64_t k : {2, 3, 7, 101}) {
+    Upstream upstream(k);
+    const auto arena = MakeArena(upstream, Eager());
+    HammerOptions options;
+    options.steps = Scaled(100);
+    options.requests = 100;
+    const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
+    EXPECT_EQ(report.error, "") << "every " << k;
+    EXPECT_GT(report.refused, 0) << "every " << k;
+    ExpectNothingHeld(*arena, upstream);
+  }
+}
+
+// Hands the same bytes to two callers now and then: the mistake that the hammer is for.
+class OverlappingResource : public std::pmr::memory_resource {
+ protected:
+  void* do_allocate(size_t, size_t) override {
+    const int64_t n = ++requests_;
+    const int64_t slot = n % 1000 == 0 ? n - 1 : n;
+    return static_cast<std::byte*>(memory_) + static_cast<size_t>(slot % kSlots) * kSlotBytes;
+  }
+  void do_deallocate(void*, size_t, size_t) override {}
+  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
+
+ private:
+  static constexpr int64_t kSlots = 3000;
+  static constexpr size_t kSlotBytes = size_t{1} << 18;
+  std::atomic<int64_t> requests_{0};
+  std::pmr::monotonic_buffer_resource pages_;
+  void* const memory_ = pages_.allocate(kSlots * kSlotBytes, 4096);
+};
+
+TEST(ArenaHammer, CatchesAnAllocatorThatOverlapsBlocks) {
+  OverlappingResource overlapping;
+  HammerOptions options;
+  options.threads = 1;
+  options.steps = 100;
+  options.keep = 0;
+  const HammerReport report = Hammer(overlapping, options, nullptr);
+  EXPECT_NE(report.error, "");
+}
+
+}  // namespace
+}  // namespace plimsoll
