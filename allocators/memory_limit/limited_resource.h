@@ -4,11 +4,14 @@
 // A memory resource whose every block is charged to a MemoryLimit before it is taken
 // from upstream. Thread-safe if upstream is.
 
+#include <atomic>
 #include <cstddef>
+#include <cstdint>
 #include <memory_resource>
 #include <string>
 
 #include "allocators/memory_limit/memory_limit.h"
+#include "allocators/stats.h"
 
 namespace plimsoll {
 
@@ -20,6 +23,9 @@ class LimitedResource final : public std::pmr::memory_resource {
                   std::pmr::memory_resource* upstream = nullptr);
 
   uint64_t bytes() const { return holder_.bytes(); }
+
+  // Of this resource; the limit on bytes is that of all who share it.
+  AllocatorStats Stats() const;
 
  private:
   // Charges exactly `bytes`. Throws AllocationError over the limit, or what upstream
@@ -33,6 +39,9 @@ class LimitedResource final : public std::pmr::memory_resource {
   MemoryLimit& limit_;
   MemoryHolder holder_;
   std::pmr::memory_resource* const upstream_;
+  std::atomic<int64_t> allocations_{0};
+  std::atomic<int64_t> peak_{0};
+  std::atomic<int64_t> largest_{0};
 };
 
 }  // namespace plimsoll

@@ -34,6 +34,12 @@ TEST(LimitedResource, ChargesExactlyWhatItHandsOut) {
   resource.deallocate(first, 600, 64);
   resource.deallocate(second, 400);
   EXPECT_EQ(limit->in_use(), 0u);
+  const AllocatorStats stats = resource.Stats();
+  EXPECT_EQ(stats.num_allocs, 2);
+  EXPECT_EQ(stats.bytes_in_use, 0);
+  EXPECT_EQ(stats.peak_bytes_in_use, 1000);
+  EXPECT_EQ(stats.largest_alloc_size, 600);
+  EXPECT_EQ(stats.bytes_limit, 1000);
 }
 
 TEST(LimitedResource, ManyResourcesShareOneLimit) {

@@ -258,6 +258,25 @@ WorkspaceStatistics Workspace::Statistics() const {
   return s;
 }
 
+AllocatorStats Workspace::Stats() const {
+  const bool closed = depth_ == 0;
+  if (closed) TakeLease();
+  const uint64_t in_use = (closed ? 0 : ThisCycle()) + outside_bytes_;
+  AllocatorStats stats;
+  stats.num_allocs = static_cast<int64_t>(allocations_);
+  stats.bytes_in_use = static_cast<int64_t>(in_use);
+  stats.peak_bytes_in_use = static_cast<int64_t>(std::max(peak_in_use_, in_use));
+  stats.largest_alloc_size = static_cast<int64_t>(largest_allocation_);
+  if (configuration_.max_size() > 0) {
+    stats.bytes_limit = static_cast<int64_t>(configuration_.max_size());
+  }
+  stats.bytes_reserved = static_cast<int64_t>(Reserved());
+  stats.peak_bytes_reserved = static_cast<int64_t>(peak_reserved_);
+  stats.largest_free_block = static_cast<int64_t>(usable_ - offset_);
+  if (closed) ReturnLease();
+  return stats;
+}
+
 Status Workspace::CheckThread(const char* action) const {
   const uint64_t here = ThreadScopes::Here().number();
   if (here == owner_) return {};
@@ -300,6 +319,9 @@ void* Workspace::AllocateOutside(size_t bytes, size_t alignment) {
   void* pointer = source_.upstream()->allocate(bytes, alignment);
   outside_blocks_.push_back({pointer, bytes, alignment});
   outside_bytes_ += bytes;
+  CountAllocation(bytes);
+  peak_in_use_ = std::max(peak_in_use_, ThisCycle() + outside_bytes_);
+  peak_reserved_ = std::max(peak_reserved_, Reserved());
   return pointer;
 }
 
@@ -351,6 +373,7 @@ std::byte* Workspace::BumpSlowly(uint64_t bytes, uint64_t alignment) {
   const uint64_t start = ((base + offset_ + alignment - 1) & ~(alignment - 1)) - base;
   if (start >= fast_end_ || bytes > fast_end_ - start) return nullptr;
   offset_ = (start + bytes + round_up_) & ~round_up_;
+  CountAllocation(bytes);
   UnpoisonForAsan(base_ + start, bytes);
   return base_ + start;
 }
@@ -388,6 +411,8 @@ Expected<WorkspaceBlock> Workspace::AllocateApart(uint64_t bytes, uint64_t align
     }
   }
   apart_this_cycle_ += bytes;
+  CountAllocation(bytes);
+  peak_reserved_ = std::max(peak_reserved_, Reserved());
   return WorkspaceBlock{pair->host, pair->device,
                         pin ? WorkspaceBlock::Kind::kPinned : WorkspaceBlock::Kind::kSpilled,
                         generation_, pin ? step_ : 0};
@@ -418,6 +443,7 @@ void Workspace::StartCycle() {
 void Workspace::EndCycle() {
   last_cycle_ = ThisCycle();
   max_cycle_ = std::max(max_cycle_, last_cycle_);
+  peak_in_use_ = std::max(peak_in_use_, last_cycle_ + outside_bytes_);
   ++cycles_;
   if (cycles_ > 1 && (cycles_ - 1) % CyclesPerStep(configuration_) == 0) ++step_;
   off_ = false;
@@ -500,6 +526,7 @@ void Workspace::NoteBacking() {
   base_ = backing_.host();
   device_base_ = backing_.device();
   usable_ = backing_.size() & ~round_up_;
+  peak_reserved_ = std::max(peak_reserved_, Reserved());
   // New memory starts a new lap; what lay in the old one is gone.
   lap_start_ += offset_;
   offset_ = 0;
@@ -515,6 +542,10 @@ void Workspace::StartLap() {
 
 uint64_t Workspace::ThisCycle() const {
   return lap_start_ + offset_ - cycle_position_ - skipped_ + apart_this_cycle_;
+}
+
+uint64_t Workspace::Reserved() const {
+  return backing_.size() + spilled_.bytes() + pinned_.bytes() + outside_bytes_;
 }
 
 void Workspace::SetFastEnd() {

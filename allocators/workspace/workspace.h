@@ -13,6 +13,7 @@
 #include <string>
 #include <vector>
 
+#include "allocators/stats.h"
 #include "allocators/workspace/apart_blocks.h"
 #include "allocators/workspace/backing.h"
 #include "allocators/workspace/configuration.h"
@@ -117,6 +118,10 @@ class Workspace final : public std::pmr::memory_resource, public ScopeTarget {
   uint64_t TryTrim() noexcept;
 
   WorkspaceStatistics Statistics() const;
+  // The same in the words that all allocators share. What is in use is what the open
+  // cycle allocated, rounded up, and what lives outside; what is reserved is the
+  // workspace's memory and what it allocated apart.
+  AllocatorStats Stats() const;
   // "workspace 'ITER' (open, generation 5)".
   std::string Describe() const;
 
@@ -160,8 +165,14 @@ class Workspace final : public std::pmr::memory_resource, public ScopeTarget {
       return nullptr;
     }
     offset_ = (start + bytes + round_up_) & ~round_up_;
+    CountAllocation(bytes);
     UnpoisonForAsan(base_ + start, bytes);
     return base_ + start;
+  }
+
+  void CountAllocation(size_t bytes) {
+    ++allocations_;
+    if (bytes > largest_allocation_) largest_allocation_ = bytes;
   }
 
   WorkspaceBlock BlockAt(std::byte* host) const {
@@ -190,6 +201,7 @@ class Workspace final : public std::pmr::memory_resource, public ScopeTarget {
   void NoteBacking();
   void StartLap();
   uint64_t ThisCycle() const;
+  uint64_t Reserved() const;
   void SetFastEnd();
   WorkspaceDebugMode ModeNow() const;
   void TakeLease() const;
@@ -201,6 +213,8 @@ class Workspace final : public std::pmr::memory_resource, public ScopeTarget {
   uint64_t fast_end_ = 0;  // Bump stays below it; 0 while closed and in special modes
   uint64_t round_up_;      // alignment - 1
   const uint64_t owner_;   // thread number
+  uint64_t allocations_ = 0;
+  uint64_t largest_allocation_ = 0;
   std::byte* device_base_ = nullptr;
   uint64_t generation_ = 0;
   // Bytes handed out by earlier laps: lap_start_ + offset_ never decreases, and so names
@@ -244,6 +258,8 @@ class Workspace final : public std::pmr::memory_resource, public ScopeTarget {
   uint64_t max_cycle_ = 0;
   uint64_t cycles_ = 0;
   uint64_t step_ = 0;
+  uint64_t peak_in_use_ = 0;
+  uint64_t peak_reserved_ = 0;
   uint64_t resizes_ = 0;
   uint64_t failed_resizes_ = 0;
   std::string last_failure_;

@@ -437,6 +437,30 @@ TEST(WorkspaceAsanDeathTest, RunningPastAnArrayIsReported) {
 }
 #endif
 
+TEST(WorkspaceStatistics, InTheWordsOfAllAllocators) {
+  const auto ws = MakeWorkspace(Fixed(1024).MaxSize(1 << 20));
+  {
+    const WorkspaceScope scope = Must(ws->Enter());
+    static_cast<void>(ws->allocate(1000, 8));
+    static_cast<void>(ws->allocate(5000, 8));
+    const SwitchedOff off(*ws);
+    const std::pmr::vector<char> outside(300, ws.get());
+    const AllocatorStats stats = ws->Stats();
+    EXPECT_EQ(stats.num_allocs, 3);
+    EXPECT_EQ(stats.bytes_in_use, 6300);
+    EXPECT_EQ(stats.peak_bytes_in_use, 6300);
+    EXPECT_EQ(stats.largest_alloc_size, 5000);
+    EXPECT_EQ(stats.bytes_limit, 1 << 20);
+    EXPECT_EQ(stats.bytes_reserved, 6324);
+    EXPECT_EQ(stats.largest_free_block, 24);
+  }
+  const AllocatorStats stats = ws->Stats();
+  EXPECT_EQ(stats.bytes_in_use, 0);
+  EXPECT_EQ(stats.peak_bytes_in_use, 6300);
+  EXPECT_EQ(stats.bytes_reserved, 1024);
+  EXPECT_EQ(stats.peak_bytes_reserved, 6324);
+}
+
 TEST(WorkspaceStatistics, EveryFieldInTextAndJson) {
   const auto ws = MakeWorkspace(Fixed(1024), "ITER");
   const WorkspaceScope scope = Must(ws->Enter());
