@@ -91,7 +91,7 @@ void Put(MessageType type, const void* payload, size_t size, const void* more = 
   if (agent.buffered + sizeof(header) + size + more_size > kBufferBytes) Flush();
   char* to = buffer + agent.buffered;
   std::memcpy(to, &header, sizeof(header));
-  std::memcpy(to + sizeof(header), payload, size);
+  if (size > 0) std::memcpy(to + sizeof(header), payload, size);
   if (more_size > 0) std::memcpy(to + sizeof(header) + size, more, more_size);
   agent.buffered += sizeof(header) + size + more_size;
 }
