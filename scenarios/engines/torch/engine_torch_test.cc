@@ -98,14 +98,6 @@ TEST(EngineTorchTest, ACheckpointBringsTheTrainingBack) {
   }
 }
 
-TEST(EngineTorchTest, EveryModelTrainsAndEvaluates) {
-  for (const char* model : {"resnet50", "resnet_small", "mlp", "transformer"}) {
-    json config = Case({{"sizes", 2}, {"threads", 2}}, model);
-    config["iteration"] = {"train", {{"evaluate", 2}}, "release", "build"};
-    Loss(config, 2);
-  }
-}
-
 TEST(EngineTorchTest, FailuresHaveTheirStatus) {
   EXPECT_EQ(RunEngine(Case({{"batch", 0}}), 1).status, 2);
   json config = Case({});
@@ -113,9 +105,6 @@ TEST(EngineTorchTest, FailuresHaveTheirStatus) {
   const Outcome outcome = RunEngine(config, 1);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, HasSubstr("nothing is built"));
-  // Steps too large for float: the loss stops being finite.
-  EXPECT_THAT(RunEngine(Case({{"learning_rate", 100.0}}, "mlp"), 200).output,
-              HasSubstr("the loss is not finite"));
 }
 
 }  // namespace
