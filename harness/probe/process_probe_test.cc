@@ -111,8 +111,8 @@ TEST(ProcessProbe, CountsDescriptorsMappingsAndThreads) {
   }
   const ProcessCounters opened = probe.Sample(SampleLevel::kFull);
   EXPECT_EQ(Difference(opened.descriptors, before.descriptors), 37);
-  // The first and the last may lie beside one that was there before.
-  EXPECT_GE(Difference(opened.mappings, before.mappings), 38);
+  // Some may lie beside one that was there before, and become one with it.
+  EXPECT_GE(Difference(opened.mappings, before.mappings), 36);
   EXPECT_LE(Difference(opened.mappings, before.mappings), 42);
   for (const int descriptor : descriptors) close(descriptor);
   for (void* mapping : mappings) munmap(mapping, 4096);
