@@ -10,11 +10,11 @@
 namespace plimsoll {
 
 enum ExitCode : int {
-  kExitHolds = 0,      // every case holds (skipped ones aside)
-  kExitLeaks = 1,      // a case leaks or is over its line
-  kExitBadRequest = 2, // the request is wrong
-  kExitUndecided = 3,  // GROWING or INCONCLUSIVE
-  kExitFailed = 4,     // a case crashed, hung or was killed
+  kExitHolds = 0,       // every case holds (skipped ones aside)
+  kExitLeaks = 1,       // a case leaks or is over its line
+  kExitBadRequest = 2,  // the request is wrong
+  kExitUndecided = 3,   // GROWING or INCONCLUSIVE
+  kExitFailed = 4,      // a case crashed, hung or was killed
 };
 
 // The status of a run: a proven leak outranks a failed case, which outranks an

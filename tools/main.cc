@@ -1,13 +1,15 @@
 // plimsoll: the command line. Each command is a few lines over a library.
 
+#include <unistd.h>
+
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
-#include <unistd.h>
 
 #include "tools/exit_status.h"
 #include "tools/run_command.h"
+#include "tools/watch_command.h"
 
 namespace {
 
@@ -28,15 +30,17 @@ int main(int argc, char** argv) {
       return plimsoll::kExitBadRequest;
     }
   }
-  CLI::App app("Memory stress and leak tests for deep-learning runtimes: runs scenarios for many\n"
-               "iterations, each in its own process, and says with evidence whether memory keeps\n"
-               "growing, by how much per iteration, and from which line of code.",
-               "plimsoll");
+  CLI::App app(
+      "Memory stress and leak tests for deep-learning runtimes: runs scenarios for many\n"
+      "iterations, each in its own process, and says with evidence whether memory keeps\n"
+      "growing, by how much per iteration, and from which line of code.",
+      "plimsoll");
   app.set_version_flag("--version", kVersion);
   app.footer(kFooter);
   app.require_subcommand(1);
   int status = plimsoll::kExitHolds;
   plimsoll::AddRunCommand(app, status);
+  plimsoll::AddWatchCommand(app, status);
   plimsoll::AddListCommand(app, status);
   try {
     app.parse(argc, argv);

@@ -1,25 +1,22 @@
 #include "tools/run_command.h"
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <memory>
 #include <regex>
 #include <string>
-#include <unistd.h>
 #include <vector>
 
-#include "harness/gate/fingerprint.h"
-#include "harness/report/json.h"
-#include "harness/report/junit.h"
 #include "harness/report/progress.h"
-#include "harness/report/table.h"
-#include "harness/report/terminal.h"
 #include "harness/runner/environment.h"
 #include "scenarios/launch/installation.h"
 #include "scenarios/launch/launch.h"
 #include "scenarios/script/script.h"
 #include "scenarios/zoo/models.h"
 #include "tools/exit_status.h"
+#include "tools/report_options.h"
 
 namespace plimsoll {
 namespace {
@@ -44,12 +41,9 @@ int Refuse(const Error& error) {
 struct RunOptions {
   std::vector<std::string> paths;
   std::string filter;
-  std::string json, junit;
   LaunchOptions launch;
+  ReportOptions reports;
   bool no_stacks = false;
-  bool verbose = false;
-  size_t sites = 3;
-  uint64_t seed = 1;
 };
 
 Expected<std::vector<ScriptCase>> LoadCases(const std::vector<std::string>& paths,
@@ -58,8 +52,8 @@ Expected<std::vector<ScriptCase>> LoadCases(const std::vector<std::string>& path
   try {
     pattern.assign(filter);
   } catch (const std::regex_error& error) {
-    return BadValue("", "--filter", filter, std::string("expected a regular expression: ") +
-                                                error.what());
+    return BadValue("", "--filter", filter,
+                    std::string("expected a regular expression: ") + error.what());
   }
   const Expected<std::vector<std::string>> scripts = FindScripts(paths);
   if (!scripts.has_value()) return tl::unexpected(scripts.error());
@@ -91,19 +85,6 @@ class Observer : public CaseObserver {
   Progress& progress_;
 };
 
-Status WriteReports(const RunOptions& options, const std::vector<CaseResult>& results) {
-  const Context context = ThisContext(".", options.seed);
-  if (!options.json.empty()) {
-    const Status written = WriteJson(options.json, context, results);
-    if (!written.has_value()) return written;
-  }
-  if (!options.junit.empty()) {
-    const Status written = WriteJunit(options.junit, context, results);
-    if (!written.has_value()) return written;
-  }
-  return {};
-}
-
 int Run(const RunOptions& options) {
   const Expected<std::vector<ScriptCase>> cases = LoadCases(options.paths, options.filter);
   if (!cases.has_value()) return Refuse(cases.error());
@@ -130,21 +111,11 @@ int Run(const RunOptions& options) {
     }
   }
 
-  // Standard output belongs to a report that is sent there.
-  const bool to_stderr = options.json == "-" || options.junit == "-";
-  const int descriptor = to_stderr ? STDERR_FILENO : STDOUT_FILENO;
-  TableOptions table;
-  table.color = WantsColor(descriptor);
-  table.width = TerminalWidth(descriptor);
-  table.sites = options.sites;
-  table.details_of_all = options.verbose;
-  table.command = "plimsoll run";
-  for (const std::string& path : options.paths) table.command += " " + path;
-  std::FILE* const out = to_stderr ? stderr : stdout;
-  std::fputs(RenderTable(results, table).c_str(), out);
-  std::fflush(out);
-
-  if (const Status written = WriteReports(options, results); !written.has_value()) {
+  std::string command = "plimsoll run";
+  for (const std::string& path : options.paths) command += " " + path;
+  const bool to_stdout = !SendsToStandardOutput(options.reports);
+  PrintTable(options.reports, results, command, to_stdout ? stdout : stderr);
+  if (const Status written = WriteReports(options.reports, results); !written.has_value()) {
     return Refuse(written.error());
   }
   if (g_interrupted != 0) {
@@ -164,8 +135,7 @@ int List(const std::vector<std::string>& paths, const std::string& filter) {
   }
   std::printf("environments:\n");
   for (const Environment& environment : KnownEnvironments()) {
-    const bool there =
-        environment.library.empty() || FindLibrary(environment.library).has_value();
+    const bool there = environment.library.empty() || FindLibrary(environment.library).has_value();
     std::printf("  %-18s%s%s\n", environment.name.c_str(), environment.description.c_str(),
                 there ? "" : (" (skipped: " + environment.library + " is not installed)").c_str());
   }
@@ -192,25 +162,21 @@ void AddRunCommand(CLI::App& app, int& status) {
   command->add_option("--filter", options->filter,
                       "Only cases whose name (scenario/engine/allocator/environment) matches "
                       "this regular expression");
-  command->add_option("--json", options->json, "Write the results there (-: standard output)");
-  command->add_option("--junit", options->junit, "Write JUnit XML there (-: standard output)");
   command->add_option("--iterations", options->launch.iterations,
                       "Judge at most so many iterations, whatever the scripts say");
   command->add_option("--warmup", options->launch.warmup, "Iterations before the first judged one");
   command->add_option("--level", options->launch.level,
                       "Probability of a false LEAK per case (default 0.001)");
   command->add_option("--timeout", options->launch.timeout_seconds, "Seconds a case may take");
-  command->add_option("--sites", options->sites, "Sites shown per case (default 3)");
-  command->add_option("--seed", options->seed, "Recorded with the results");
   command->add_flag("--no-stacks", options->no_stacks,
                     "Name the calling function only: no second phase with full call stacks");
-  command->add_flag("--verbose", options->verbose, "Details of CLEAN cases too");
+  AddReportOptions(*command, options->reports);
   command->callback([options, &status] { status = Run(*options); });
 }
 
 void AddListCommand(CLI::App& app, int& status) {
-  CLI::App* const command = app.add_subcommand(
-      "list", "List environments, engines and models, or the cases of scripts");
+  CLI::App* const command =
+      app.add_subcommand("list", "List environments, engines and models, or the cases of scripts");
   const auto paths = std::make_shared<std::vector<std::string>>();
   const auto filter = std::make_shared<std::string>();
   command->add_option("PATH", *paths, "Scripts, or folders with scripts");

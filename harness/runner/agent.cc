@@ -2,7 +2,11 @@
 
 #include <dlfcn.h>
 #include <malloc.h>
+#include <poll.h>
 #include <pthread.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -16,6 +20,7 @@
 
 #include "harness/ledger/ledger.h"
 #include "harness/probe/process_probe.h"
+#include "harness/runner/mark_descriptor.h"
 #include "harness/runner/wire.h"
 
 namespace plimsoll {
@@ -32,7 +37,7 @@ struct Agent {
   bool connected = false;
   bool greeted = false;
   bool trim = false;
-  bool enough = false;      // the harness said Stop
+  bool enough = false;  // the harness said Stop
   pid_t pid = 0;
   uint32_t iteration = 0;
   // The ledger's epoch before the first iteration: 0 for a case's own process, later
@@ -45,6 +50,17 @@ struct Agent {
 // The constructor below may run before this file's dynamic initialisation would.
 constinit Agent agent;
 constinit ProcessProbe probe;
+// Iterations end one at a time: in a thread of the program's or in the remote thread.
+constinit pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
+
+class Lock {
+ public:
+  Lock() { pthread_mutex_lock(&one_at_a_time); }
+  ~Lock() { pthread_mutex_unlock(&one_at_a_time); }
+  Lock(const Lock&) = delete;
+  Lock& operator=(const Lock&) = delete;
+};
+
 alignas(8) char buffer[kBufferBytes];
 
 // Raw system calls: the interposed write would look for marks, and a cancelled
@@ -55,8 +71,8 @@ bool WriteAll(const char* data, size_t size) {
     return true;
   }
   while (size > 0) {
-    const long written = syscall(SYS_sendto, agent.fd, data, size, 0x4000 /* MSG_NOSIGNAL */,
-                                 nullptr, 0);
+    const long written =
+        syscall(SYS_sendto, agent.fd, data, size, 0x4000 /* MSG_NOSIGNAL */, nullptr, 0);
     if (written < 0 && errno == EINTR) continue;
     if (written <= 0) return false;
     data += written;
@@ -154,9 +170,12 @@ void SendSnapshot() {
   ledger::SnapshotVisitor visitor;
   visitor.context = nullptr;
   visitor.site = [](void*, const ledger::SiteRow& row) {
-    const wire::SiteMessage message = {static_cast<uint32_t>(row.kind), row.site,
-                                       row.live_blocks,                 row.live_bytes,
-                                       row.floor_blocks,                row.floor_bytes};
+    const wire::SiteMessage message = {static_cast<uint32_t>(row.kind),
+                                       row.site,
+                                       row.live_blocks,
+                                       row.live_bytes,
+                                       row.floor_blocks,
+                                       row.floor_bytes};
     Put(MessageType::kSite, &message, sizeof(message));
   };
   visitor.epoch = [](void*, const ledger::EpochRow& row) {
@@ -233,7 +252,7 @@ void ServeCommands() {
         ledger::SetStackMode(full != 0 ? ledger::StackMode::kFull : ledger::StackMode::kCaller);
         break;
       }
-      default:
+      default:  // a mark among them came too late for an iteration of its own
         break;
     }
     Flush();
@@ -261,10 +280,75 @@ bool IsFloorPoint(uint32_t iteration) {
   return false;
 }
 
+// REQUIRES: one_at_a_time is held.
+int EndIteration() {
+  if (!agent.connected || agent.enough) return 0;
+  if (!agent.greeted) Greet();
+  if (!agent.connected) return 0;
+  if (agent.trim) ReturnFreeMemory();
+  ++agent.iteration;
+  const bool look = agent.iteration == agent.plan.next_look;
+  // Everything once at the first mark and at each look; the cheap part in between.
+  SendSample(look || agent.iteration == 1 ? SampleLevel::kFull : SampleLevel::kEveryIteration);
+  if (look) {
+    SendSnapshot();
+    ServeCommands();
+  } else {
+    if (IsFloorPoint(agent.iteration)) ledger::TakeFloor();
+    Flush();
+  }
+  ledger::AdvanceEpoch();
+  return agent.enough ? 0 : 1;
+}
+
+// Takes marks that the harness sends. Commands are read by whoever ends an iteration.
+void* TakeRemoteMarks(void*) {
+  const ledger::Suppress suppress;
+  for (;;) {
+    pollfd readable = {agent.fd, POLLIN, 0};
+    if (syscall(SYS_poll, &readable, 1, -1) < 0 && errno != EINTR) return nullptr;
+    const Lock lock;
+    if (!agent.connected) return nullptr;
+    wire::MessageHeader header = {};
+    const long got = syscall(SYS_recvfrom, agent.fd, &header, sizeof(header),
+                             MSG_PEEK | MSG_DONTWAIT, nullptr, nullptr);
+    if (got == 0) {
+      agent.connected = false;
+      return nullptr;
+    }
+    if (got != sizeof(header)) continue;
+    // Outside an iteration's end nothing but marks is sent.
+    if (!ReadAll(&header, sizeof(header)) ||
+        static_cast<MessageType>(header.type) != MessageType::kMark || header.size != 0) {
+      agent.connected = false;
+      return nullptr;
+    }
+    EndIteration();
+  }
+}
+
+void StartRemoteThread() {
+  const ledger::Suppress suppress;
+  // The program's signals are for its own threads.
+  sigset_t all, before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, size_t{256} << 10);
+  pthread_t thread;
+  pthread_create(&thread, &attributes, TakeRemoteMarks, nullptr);
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+}
+
 // A forked child shares the socket but is not the case.
 void ForgetInChild() {
   agent.connected = false;
   agent.fd = -1;
+  TakeMarksFrom(-1);
+  one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
 }
 
 const char* EnvironmentValue(const char* name) {
@@ -284,12 +368,27 @@ __attribute__((constructor)) void ConnectFromEnvironment() {
   agent.trim = trim != nullptr && *trim == '1';
   pthread_atfork(nullptr, nullptr, ForgetInChild);
   ledger::AdvanceEpoch();  // set-up and the first iteration are epoch 1
+  if (const char* descriptor = EnvironmentValue("PLIMSOLL_MARK_FD")) {
+    TakeMarksFrom(atoi(descriptor));
+  }
+  // Lines that are marks must come when they are printed, not when a buffer is full.
+  if (EnvironmentValue("PLIMSOLL_MARK_LINES") != nullptr) setvbuf(stdout, nullptr, _IOLBF, 0);
+  if (EnvironmentValue("PLIMSOLL_REMOTE") != nullptr) StartRemoteThread();
 }
 
 __attribute__((destructor)) void SayGoodbye() {
-  if (!agent.connected || !agent.greeted || agent.pid != getpid()) return;
+  if (agent.pid != getpid()) return;
+  const ledger::Suppress suppress;
+  const Lock lock;
+  if (!agent.connected || !agent.greeted) return;
   Put(MessageType::kGoodbye, nullptr, 0);
-  Flush();
+  // What the harness has not asked yet it can only ask now.
+  if (agent.enough) {
+    Flush();
+  } else {
+    ServeCommands();
+  }
+  agent.connected = false;
 }
 
 }  // namespace
@@ -321,22 +420,7 @@ __attribute__((visibility("default"))) int plimsoll_agent_iteration_end(void) {
   using namespace plimsoll;
   if (!agent.connected) return 0;
   const ledger::Suppress suppress;
-  if (agent.enough) return 0;
-  if (!agent.greeted) Greet();
-  if (!agent.connected) return 0;
-  if (agent.trim) ReturnFreeMemory();
-  ++agent.iteration;
-  const bool look = agent.iteration == agent.plan.next_look;
-  // Everything once at the first mark and at each look; the cheap part in between.
-  SendSample(look || agent.iteration == 1 ? SampleLevel::kFull : SampleLevel::kEveryIteration);
-  if (look) {
-    SendSnapshot();
-    ServeCommands();
-  } else {
-    if (IsFloorPoint(agent.iteration)) ledger::TakeFloor();
-    Flush();
-  }
-  ledger::AdvanceEpoch();
-  return agent.enough ? 0 : 1;
+  const Lock lock;
+  return EndIteration();
 }
 }

@@ -3,13 +3,15 @@
 
 // The harness's side inside a case's process: at each iteration's end it samples
 // probe and ledger and talks to the harness outside. It lives in the preloaded
-// shared object (or is linked into a LEAK_TEST), and never allocates. One thread at
-// a time may end iterations; everything else is thread-safe.
+// shared object (or is linked into a LEAK_TEST), and never allocates. Thread-safe.
 //
 // Environment variables, set by the runner:
 //   PLIMSOLL_AGENT_FD   descriptor of the stream socket to the harness
 //   PLIMSOLL_PARENT     the harness's process id: only its direct child takes part
 //   PLIMSOLL_TRIM       "1": give free memory back to the kernel after each iteration
+//   PLIMSOLL_MARK_FD    descriptor on which every byte written ends an iteration
+//   PLIMSOLL_MARK_LINES set: standard output is buffered by lines
+//   PLIMSOLL_REMOTE     set: a thread of the agent's takes marks from the harness
 
 #include <cstddef>
 

@@ -15,17 +15,19 @@ extern char** environ;
 namespace plimsoll {
 namespace {
 
-// The descriptor under which the agent's socket appears in the child: high, so that
-// the program's own numbering is what it would be without us.
+// The descriptors under which the agent's socket and the pipe for marks appear in the
+// child: high, so that the program's own numbering is what it would be without us.
 constexpr int kAgentFd = 997;
+constexpr int kMarkFd = 998;
 
 struct Descriptors {
   int agent[2] = {-1, -1};
   int output[2] = {-1, -1};
+  int marks[2] = {-1, -1};
   int exec_error[2] = {-1, -1};
 
   ~Descriptors() {
-    for (int* pair : {agent, output, exec_error}) {
+    for (int* pair : {agent, output, marks, exec_error}) {
       for (int i = 0; i < 2; ++i) {
         if (pair[i] >= 0) close(pair[i]);
       }
@@ -52,6 +54,7 @@ std::vector<std::string> MakeEnvironment(const ProcessOptions& options) {
   for (const auto& [name, value] : options.variables) variables[name] = value;
   variables["PLIMSOLL_AGENT_FD"] = std::to_string(kAgentFd);
   variables["PLIMSOLL_PARENT"] = std::to_string(getpid());
+  if (options.mark_pipe) variables["PLIMSOLL_MARK_FD"] = std::to_string(kMarkFd);
   std::vector<std::string> result;
   result.reserve(variables.size());
   for (const auto& [name, value] : variables) result.push_back(name + "=" + value);
@@ -69,16 +72,28 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
 // Between fork and exec: async-signal-safe calls only.
 [[noreturn]] void Exec(const ProcessOptions& options, const Descriptors& fds, char* const* argv,
                        char* const* environment) {
-  setpgid(0, 0);
+  if (options.own_group) setpgid(0, 0);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   bool ready = dup2(fds.agent[1], kAgentFd) >= 0;
-  if (options.capture_output) {
-    const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
-    ready = ready && null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
-            dup2(fds.output[1], STDOUT_FILENO) >= 0 && dup2(fds.output[1], STDERR_FILENO) >= 0;
+  if (options.mark_pipe) ready = ready && dup2(fds.marks[1], kMarkFd) >= 0;
+  switch (options.streams) {
+    case Streams::kCaptured: {
+      const int null_fd = open("/dev/null", O_RDONLY | O_CLOEXEC);
+      ready = ready && null_fd >= 0 && dup2(null_fd, STDIN_FILENO) >= 0 &&
+              dup2(fds.output[1], STDOUT_FILENO) >= 0 && dup2(fds.output[1], STDERR_FILENO) >= 0;
+      break;
+    }
+    case Streams::kInherited:
+      break;
+    case Streams::kOutputCaptured:
+      ready = ready && dup2(fds.output[1], STDOUT_FILENO) >= 0;
+      break;
+    case Streams::kOutputToError:
+      ready = ready && dup2(STDERR_FILENO, STDOUT_FILENO) >= 0;
+      break;
   }
   if (ready && !options.directory.empty()) ready = chdir(options.directory.c_str()) == 0;
   if (ready) {
@@ -109,10 +124,12 @@ Expected<ChildProcess> ChildProcess::Start(const ProcessOptions& options) {
     return BadValue("", "command", "", "expected a program to run");
   }
   const std::string& program = options.command[0];
+  const bool captures =
+      options.streams == Streams::kCaptured || options.streams == Streams::kOutputCaptured;
   Descriptors fds;
   if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds.agent) != 0 ||
-      pipe2(fds.exec_error, O_CLOEXEC) != 0 ||
-      (options.capture_output && pipe2(fds.output, O_CLOEXEC) != 0)) {
+      pipe2(fds.exec_error, O_CLOEXEC) != 0 || (captures && pipe2(fds.output, O_CLOEXEC) != 0) ||
+      (options.mark_pipe && pipe2(fds.marks, O_CLOEXEC) != 0)) {
     return SystemError(program, "cannot make its pipes", errno);
   }
   std::vector<std::string> arguments = options.command;
@@ -123,9 +140,10 @@ Expected<ChildProcess> ChildProcess::Start(const ProcessOptions& options) {
   if (pid < 0) return SystemError(program, "cannot fork", errno);
   if (pid == 0) Exec(options, fds, argv.data(), envp.data());
 
-  setpgid(pid, pid);  // whichever side comes first
+  if (options.own_group) setpgid(pid, pid);  // whichever side comes first
   ChildProcess child;
   child.pid_ = pid;
+  child.own_group_ = options.own_group;
   close(fds.exec_error[1]);
   fds.exec_error[1] = -1;
   int error_number = 0;
@@ -140,31 +158,38 @@ Expected<ChildProcess> ChildProcess::Start(const ProcessOptions& options) {
   }
   child.agent_fd_ = std::exchange(fds.agent[0], -1);
   fcntl(child.agent_fd_, F_SETFL, O_NONBLOCK);
-  if (options.capture_output) {
+  if (captures) {
     child.output_fd_ = std::exchange(fds.output[0], -1);
     fcntl(child.output_fd_, F_SETFL, O_NONBLOCK);
+  }
+  if (options.mark_pipe) {
+    child.mark_fd_ = std::exchange(fds.marks[0], -1);
+    fcntl(child.mark_fd_, F_SETFL, O_NONBLOCK);
   }
   return child;
 }
 
 ChildProcess::ChildProcess(ChildProcess&& other) noexcept
     : pid_(std::exchange(other.pid_, -1)),
+      own_group_(other.own_group_),
       agent_fd_(std::exchange(other.agent_fd_, -1)),
       output_fd_(std::exchange(other.output_fd_, -1)),
+      mark_fd_(std::exchange(other.mark_fd_, -1)),
       status_(std::exchange(other.status_, std::nullopt)) {}
 
 ChildProcess::~ChildProcess() {
   if (agent_fd_ >= 0) close(agent_fd_);
   if (output_fd_ >= 0) close(output_fd_);
+  if (mark_fd_ >= 0) close(mark_fd_);
   if (pid_ < 0 || status_.has_value()) return;
-  kill(-pid_, SIGKILL);
+  Signal(SIGKILL);
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
 }
 
 void ChildProcess::Signal(int signal) const {
-  if (pid_ > 0 && !status_.has_value()) kill(-pid_, signal);
+  if (pid_ > 0 && !status_.has_value()) kill(own_group_ ? -pid_ : pid_, signal);
 }
 
 std::optional<ExitStatus> ChildProcess::Poll() {
@@ -175,7 +200,7 @@ std::optional<ExitStatus> ChildProcess::Poll() {
     return std::nullopt;
   }
   // What it left behind goes too, while its unreaped id still keeps the group ours.
-  kill(-pid_, SIGKILL);
+  if (own_group_) kill(-pid_, SIGKILL);
   int status = 0;
   if (waitpid(pid_, &status, 0) != pid_) return std::nullopt;
   ExitStatus result;

@@ -15,12 +15,25 @@
 
 namespace plimsoll {
 
+// Where a child's standard streams lead.
+enum class Streams {
+  kCaptured,        // stdin empty, stdout and stderr into one pipe
+  kInherited,       // all three ours
+  kOutputCaptured,  // stdout into a pipe, the others ours
+  kOutputToError,   // stdout to our stderr, the others ours
+};
+
 struct ProcessOptions {
   std::vector<std::string> command;  // command[0] is looked up in PATH when it has no '/'
   std::vector<std::pair<std::string, std::string>> variables;  // added to ours, replacing
   std::vector<std::string> preload;  // LD_PRELOAD, first to last; empty: as inherited
   std::string directory;             // empty: ours
-  bool capture_output = true;        // stdout and stderr into one pipe; false: inherited
+  Streams streams = Streams::kCaptured;
+  // A group of its own, ended as a whole; false: it stays in ours, and a terminal's signals
+  // reach it as they reach us.
+  bool own_group = true;
+  // A pipe for marks: the child finds its end's number in PLIMSOLL_MARK_FD.
+  bool mark_pipe = false;
 };
 
 // How a process ended.
@@ -34,21 +47,22 @@ std::string Describe(const ExitStatus& status);
 
 class ChildProcess {
  public:
-  // Starts `options.command` in a process group of its own. A program that cannot be
-  // executed is an error here (path and reason), not an exit status.
+  // Starts `options.command`. A program that cannot be executed is an error here (path and
+  // reason), not an exit status.
   static Expected<ChildProcess> Start(const ProcessOptions& options);
 
   ChildProcess(ChildProcess&& other) noexcept;
   ChildProcess& operator=(ChildProcess&&) = delete;
-  ~ChildProcess();  // kills the whole group and reaps the child
+  ~ChildProcess();  // kills the child (its whole group, if it has its own) and reaps it
 
   pid_t pid() const { return pid_; }
-  // Our end of the agent's stream socket, and of the captured output (-1: none).
-  // Non-blocking, closed by the destructor.
+  // Our end of the agent's stream socket, of the captured output (-1: none) and of the
+  // pipe for marks (-1: none). Non-blocking, closed by the destructor.
   int agent_fd() const { return agent_fd_; }
   int output_fd() const { return output_fd_; }
+  int mark_fd() const { return mark_fd_; }
 
-  // Sends `signal` to the child's process group.
+  // Sends `signal` to the child, or to its process group if it has its own.
   void Signal(int signal) const;
   // The status if the child has ended, without waiting.
   std::optional<ExitStatus> Poll();
@@ -57,8 +71,10 @@ class ChildProcess {
   ChildProcess() = default;
 
   pid_t pid_ = -1;
+  bool own_group_ = true;
   int agent_fd_ = -1;
   int output_fd_ = -1;
+  int mark_fd_ = -1;
   std::optional<ExitStatus> status_;
 };
 

@@ -66,9 +66,8 @@ Conductor::Conductor(const Rule& rule, bool capture_stacks)
 uint32_t Conductor::iterations() const { return samples_.empty() ? 0 : samples_.back().iteration; }
 
 std::string Conductor::Take(AgentEvent event) {
-  if (std::get_if<wire::Hello>(&event) != nullptr) {
-    return ContinueTo(looks_.front(), rule_.warmup);
-  }
+  if (std::get_if<wire::Hello>(&event) != nullptr) return AtStart();
+  if (std::get_if<Goodbye>(&event) != nullptr) return AtGoodbye();
   if (Sample* sample = std::get_if<Sample>(&event)) {
     samples_.push_back(*sample);
     return "";
@@ -90,6 +89,21 @@ std::string Conductor::Take(AgentEvent event) {
   return "";
 }
 
+// A process that executes another program greets twice: what was before is not its past.
+std::string Conductor::AtStart() {
+  phase_ = Phase::kDetect;
+  judged_iterations_ = 0;
+  snapshots_.clear();
+  samples_.clear();
+  frames_.clear();
+  modules_.clear();
+  retention_.reset();
+  judgement_.reset();
+  stacks_snapshot_.reset();
+  awaited_frames_.clear();
+  return ContinueTo(looks_.front(), rule_.warmup);
+}
+
 std::string Conductor::AtLook(Snapshot snapshot) {
   if (phase_ == Phase::kAttribute) {
     stacks_snapshot_ = std::move(snapshot);
@@ -105,6 +119,14 @@ std::string Conductor::AtLook(Snapshot snapshot) {
   }
   if (capture_stacks_ && !judgement_->findings.empty()) return Attribute();
   return Collect();
+}
+
+std::string Conductor::AtGoodbye() {
+  if (phase_ != Phase::kDetect && phase_ != Phase::kAttribute) return "";
+  ended_early_ = true;
+  if (judgement_.has_value()) return Collect();
+  phase_ = Phase::kDone;
+  return Command(MessageType::kStop);
 }
 
 std::string Conductor::Attribute() {
@@ -207,7 +229,7 @@ void Conductor::Report(CaseResult& result) const {
   result.samples = samples_;
   result.iterations = iterations() > rule_.warmup ? iterations() - rule_.warmup : 0;
   result.peak = PeakOf(samples_, rule_.warmup);
-  if (!judgement_.has_value() || phase_ != Phase::kDone) {
+  if (!judgement_.has_value()) {
     result.verdict = Verdict::kError;
     result.reason = "ended before its verdict";
     return;
@@ -217,7 +239,8 @@ void Conductor::Report(CaseResult& result) const {
   result.reason = judgement_->reason;
   result.growth = judgement_->growth;
   result.sites = judgement_->findings;
-  result.diagnosis = Diagnose(rule_.warmup, samples_, EvidenceOf(*retention_));
+  result.diagnosis = Diagnose(rule_.warmup, samples_,
+                              retention_.has_value() ? EvidenceOf(*retention_) : EndEvidence());
   if (result.sites.empty()) return;
   ledger::Symbolizer symbolizer(modules_);
   for (SiteFinding& finding : result.sites) {

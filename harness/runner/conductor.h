@@ -29,12 +29,16 @@ class Conductor {
 
   // True once the agent was told that the harness has seen enough.
   bool finished() const { return phase_ == Phase::kDone; }
+  // True when the program came to its end before the budget did: the verdict is that of the
+  // last look, or none.
+  bool ended_early() const { return ended_early_; }
   // Iterations that ended so far, warm-up included.
   uint32_t iterations() const;
   const std::vector<Sample>& samples() const { return samples_; }
 
-  // Fills in verdict, reason, growth, peak, diagnosis, sites and samples. Before
-  // finished(), the verdict is ERROR: the caller adds why the case ended early.
+  // Fills in verdict, reason, growth, peak, diagnosis, sites and samples. Before finished()
+  // they are those of the last look, without call stacks; before the first look the verdict
+  // is ERROR, and the caller adds why the case ended early.
   void Report(CaseResult& result) const;
 
  private:
@@ -45,7 +49,9 @@ class Conductor {
     kDone,
   };
 
+  std::string AtStart();
   std::string AtLook(Snapshot snapshot);
+  std::string AtGoodbye();
   std::string Attribute();
   std::string Collect();
   std::string ContinueTo(uint32_t look, uint32_t fold_through);
@@ -60,6 +66,7 @@ class Conductor {
   const Rule rule_;
   const bool capture_stacks_;
   Phase phase_ = Phase::kDetect;
+  bool ended_early_ = false;
   const std::vector<uint32_t> looks_;
   uint32_t judged_iterations_ = 0;  // at the last look of the detection
   std::vector<Snapshot> snapshots_;

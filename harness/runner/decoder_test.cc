@@ -106,8 +106,9 @@ TEST(Decoder, RefusesWhatNoAgentSends) {
   EXPECT_THAT(ErrorOf(std::string(reinterpret_cast<const char*>(&huge), sizeof(huge))),
               HasSubstr("longer than a message"));
   const std::string in_snapshot = Message(MessageType::kSnapshotBegin, wire::SnapshotBegin{1});
-  EXPECT_THAT(ErrorOf(in_snapshot + Message(MessageType::kSite, wire::SiteMessage{99, 0, 0, 0, 0, 0})),
-              HasSubstr("unknown kind"));
+  EXPECT_THAT(
+      ErrorOf(in_snapshot + Message(MessageType::kSite, wire::SiteMessage{99, 0, 0, 0, 0, 0})),
+      HasSubstr("unknown kind"));
   const std::string site = Message(MessageType::kSite, wire::SiteMessage{});
   const std::string epoch = Message(MessageType::kEpoch, wire::EpochMessage{5, 0, 1, 1});
   EXPECT_THAT(ErrorOf(in_snapshot + site + epoch + epoch), HasSubstr("out of order"));

@@ -67,8 +67,7 @@ std::optional<std::string> FindLibrary(std::string_view soname) {
     size_t end = folders.find(':', begin);
     if (end == std::string::npos) end = folders.size();
     if (end > begin) {
-      const std::string candidate =
-          folders.substr(begin, end - begin) + "/" + std::string(soname);
+      const std::string candidate = folders.substr(begin, end - begin) + "/" + std::string(soname);
       if (access(candidate.c_str(), R_OK) == 0) return candidate;
     }
     begin = end + 1;

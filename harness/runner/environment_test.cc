@@ -16,9 +16,9 @@ TEST(Environment, NamesAreUniqueAndFound) {
     ASSERT_TRUE(found.has_value());
     EXPECT_EQ(found->description, environment.description);
   }
-  EXPECT_THAT(names, testing::IsSupersetOf({"glibc", "glibc+trim", "glibc+tuned", "glibc+arena1",
-                                            "jemalloc", "jemalloc+deeprec", "tcmalloc",
-                                            "mimalloc"}));
+  EXPECT_THAT(names,
+              testing::IsSupersetOf({"glibc", "glibc+trim", "glibc+tuned", "glibc+arena1",
+                                     "jemalloc", "jemalloc+deeprec", "tcmalloc", "mimalloc"}));
 }
 
 TEST(Environment, UnknownNameListsTheKnownOnes) {

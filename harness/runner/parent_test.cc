@@ -70,7 +70,8 @@ TEST(RunCase, EveryOtherEndIsTold) {
 TEST(RunCase, HangAndTimeLimitAreTold) {
   CaseSpec hang = Spec("hang");
   hang.hang_limit = std::chrono::milliseconds(300);
-  EXPECT_THAT(ResultOf(hang).reason, HasSubstr("hangs: nothing heard for 0.3 s after 10 iterations"));
+  EXPECT_THAT(ResultOf(hang).reason,
+              HasSubstr("hangs: nothing heard for 0.3 s after 10 iterations"));
   CaseSpec slow = Spec("slow");
   slow.time_limit = std::chrono::milliseconds(300);
   EXPECT_THAT(ResultOf(slow).reason, HasSubstr("over its time limit of 0.3 s"));

@@ -8,10 +8,10 @@ template <typename Counters, typename Visitor>
 void VisitCounts(Counters& c, Visitor&& visit) {
   using Field = decltype(&c.rss_bytes);
   const Field fields[] = {
-      &c.rss_bytes,       &c.rss_anon_bytes,       &c.rss_file_bytes,    &c.rss_shmem_bytes,
-      &c.hwm_bytes,       &c.vm_size_bytes,        &c.vm_peak_bytes,     &c.swap_bytes,
-      &c.pss_bytes,       &c.private_dirty_bytes,  &c.minor_faults,      &c.major_faults,
-      &c.threads,         &c.descriptors,          &c.mappings,          &c.cgroup_current_bytes,
+      &c.rss_bytes,         &c.rss_anon_bytes,      &c.rss_file_bytes,    &c.rss_shmem_bytes,
+      &c.hwm_bytes,         &c.vm_size_bytes,       &c.vm_peak_bytes,     &c.swap_bytes,
+      &c.pss_bytes,         &c.private_dirty_bytes, &c.minor_faults,      &c.major_faults,
+      &c.threads,           &c.descriptors,         &c.mappings,          &c.cgroup_current_bytes,
       &c.cgroup_peak_bytes, &c.malloc_in_use_bytes, &c.malloc_free_bytes, &c.malloc_mapped_bytes,
   };
   static_assert(sizeof(fields) / sizeof(fields[0]) == kCountFields);

@@ -12,7 +12,9 @@
 // look; the agent sends a Sample per iteration; at a look it sends a snapshot
 // (SnapshotBegin, then Site and Epoch rows, then SnapshotEnd) and waits for
 // commands: any number of SendFrames, SendModules, SendRetention and CaptureStacks, each of the
-// first three answered at once, then Continue or Stop.
+// first three answered at once, then Continue or Stop. Goodbye, sent at the process's normal
+// end before a Stop came, waits for commands in the same way. Between an iteration's end and
+// the next, an agent that takes remote marks may be sent Mark, which ends the iteration.
 
 #include <cstddef>
 #include <cstdint>
@@ -46,6 +48,7 @@ enum class MessageType : uint32_t {
   kSendModules,
   kSendRetention,
   kCaptureStacks,
+  kMark,
 };
 
 struct MessageHeader {
