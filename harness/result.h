@@ -59,6 +59,26 @@ struct SiteFinding {
   std::vector<std::string> stack;  // "function (file:line)", innermost first
 };
 
+// A leaking or growing site that a suppression left out of the verdict.
+struct SuppressedSite {
+  std::string name;    // of the suppression
+  std::string reason;  // of the suppression
+  ResourceKind kind = ResourceKind::kHeap;
+  double bytes_per_iteration = 0;
+  std::vector<std::string> stack;
+};
+
+// What several child processes say of a counter that is too noisy for one.
+struct TrendResult {
+  std::string metric;  // "RssAnon", "unaccounted" …: see NoisyMetricName
+  Verdict verdict = Verdict::kInconclusive;
+  std::string reason;  // one sentence
+  double bytes_per_iteration = 0;        // median over the children
+  double upper_bytes_per_iteration = 0;  // more is excluded at the case's level
+  uint32_t children = 0;
+  uint32_t iterations = 0;  // of each child, after warm-up
+};
+
 struct LineResult {
   std::string metric;  // peak_rss_bytes, live_heap_peak_bytes, growth_bytes_per_iteration, descriptors …
   std::optional<double> value;
@@ -80,6 +100,8 @@ struct CaseResult {
   Peak peak;
   std::vector<Diagnosis> diagnosis;
   std::vector<SiteFinding> sites;
+  std::vector<SuppressedSite> suppressed;
+  std::vector<TrendResult> trends;  // empty unless noisy counters were judged
   std::vector<LineResult> lines;
   std::vector<Sample> samples;
   std::vector<std::string> last_output;  // of a child that failed

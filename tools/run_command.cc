@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "harness/gate/suppression_file.h"
 #include "harness/report/progress.h"
 #include "harness/runner/environment.h"
 #include "scenarios/launch/installation.h"
@@ -43,6 +44,7 @@ struct RunOptions {
   std::string filter;
   LaunchOptions launch;
   ReportOptions reports;
+  std::string suppressions;
   bool no_stacks = false;
 };
 
@@ -93,6 +95,11 @@ int Run(const RunOptions& options) {
   // A bad request is refused before the first case runs, not after an hour.
   LaunchOptions launch = options.launch;
   launch.capture_stacks = !options.no_stacks;
+  if (!options.suppressions.empty()) {
+    Expected<std::vector<Suppression>> loaded = LoadSuppressions(options.suppressions);
+    if (!loaded.has_value()) return Refuse(loaded.error());
+    launch.suppressions = *std::move(loaded);
+  }
   for (const ScriptCase& script_case : *cases) {
     const Expected<CaseSpec> spec = PrepareCase(script_case, launch, *folder);
     if (!spec.has_value()) return Refuse(spec.error());
@@ -115,6 +122,9 @@ int Run(const RunOptions& options) {
   for (const std::string& path : options.paths) command += " " + path;
   const bool to_stdout = !SendsToStandardOutput(options.reports);
   PrintTable(options.reports, results, command, to_stdout ? stdout : stderr);
+  for (const std::string& line : SuppressionUse(launch.suppressions, results)) {
+    std::fprintf(to_stdout ? stdout : stderr, "%s\n", line.c_str());
+  }
   if (const Status written = WriteReports(options.reports, results); !written.has_value()) {
     return Refuse(written.error());
   }
@@ -170,6 +180,8 @@ void AddRunCommand(CLI::App& app, int& status) {
   command->add_option("--timeout", options->launch.timeout_seconds, "Seconds a case may take");
   command->add_flag("--no-stacks", options->no_stacks,
                     "Name the calling function only: no second phase with full call stacks");
+  command->add_option("--suppressions", options->suppressions,
+                      "Known leaks that are not judged (YAML: name, reason, kind, stack)");
   AddReportOptions(*command, options->reports);
   command->callback([options, &status] { status = Run(*options); });
 }

@@ -12,6 +12,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/units.h"
+#include "harness/gate/suppression_file.h"
+#include "harness/runner/children.h"
 #include "harness/runner/entry.h"
 #include "harness/runner/environment.h"
 #include "harness/runner/mark_lines.h"
@@ -55,6 +58,9 @@ struct WatchRequest {
   double timeout_seconds = 0;
   bool until_decided = false;
   bool no_stacks = false;
+  std::string suppressions;
+  uint32_t children = 0;
+  std::string exclude;
   ReportOptions reports;
 };
 
@@ -104,6 +110,11 @@ Expected<CaseSpec> SpecOf(const WatchRequest& request) {
                         ? std::chrono::duration<double>(request.timeout_seconds)
                         : std::chrono::hours(24 * 365);
   spec.capture_stacks = !request.no_stacks;
+  if (!request.suppressions.empty()) {
+    Expected<std::vector<Suppression>> loaded = LoadSuppressions(request.suppressions);
+    if (!loaded.has_value()) return tl::unexpected(loaded.error());
+    spec.suppressions = *std::move(loaded);
+  }
   WatchOptions watch;
   if (!request.mark.empty()) {
     const Expected<MarkLines> marks = MarkLines::Make(request.mark);
@@ -119,6 +130,28 @@ Expected<CaseSpec> SpecOf(const WatchRequest& request) {
   return spec;
 }
 
+// Absent: one process is judged, by its ledger alone.
+Expected<std::optional<ChildrenOptions>> ChildrenOf(const WatchRequest& request,
+                                                    bool ledger_enters) {
+  if (request.children == 0 && request.exclude.empty() && ledger_enters) return std::nullopt;
+  ChildrenOptions options;
+  options.metrics = {ledger_enters ? NoisyMetric::kUnaccounted : NoisyMetric::kRssAnon};
+  options.level = request.rule.level;
+  if (request.children != 0) options.children = request.children;
+  if (!request.exclude.empty()) {
+    const Expected<uint64_t> bytes = ParseBytes(request.exclude);
+    if (!bytes.has_value() || *bytes == 0) {
+      return BadValue("", "--exclude", request.exclude,
+                      "expected bytes per iteration above 0, such as '4 KiB'");
+    }
+    options.wanted_bytes_per_iteration = static_cast<double>(*bytes);
+  }
+  if (const Status checked = Check(options); !checked.has_value()) {
+    return tl::unexpected(checked.error());
+  }
+  return options;
+}
+
 int Watch(const WatchRequest& request) {
   Expected<CaseSpec> spec = SpecOf(request);
   if (!spec.has_value()) return Refuse(spec.error().message);
@@ -128,18 +161,26 @@ int Watch(const WatchRequest& request) {
   if (!outside.has_value()) return Refuse(outside.error().message);
   if (outside->has_value()) {
     spec->watch->ledger_enters = false;
-    std::fprintf(stderr, "plimsoll: %s %s: the ledger cannot enter it; what is judged is its RSS\n",
+    std::fprintf(stderr,
+                 "plimsoll: %s %s: the ledger cannot enter it; what is judged is the RSS of "
+                 "several runs of it\n",
                  request.command[0].c_str(), (*outside)->c_str());
   }
+  const auto children = ChildrenOf(request, spec->watch->ledger_enters);
+  if (!children.has_value()) return Refuse(children.error().message);
 
   HandleSignals();
   Watcher watcher(spec->watch->output_to_error ? stderr : stdout);
-  const CaseResult result = RunCase(*spec, *ledger, watcher);
+  const CaseResult result = children->has_value() ? RunChildren(*spec, **children, *ledger, watcher)
+                                                  : RunCase(*spec, *ledger, watcher);
   if (watcher.exit().has_value()) {
     std::fprintf(stderr, "plimsoll: %s: %s\n", request.command[0].c_str(),
                  Describe(*watcher.exit()).c_str());
   }
   PrintTable(request.reports, {result}, "plimsoll watch -- " + Joined(request.command), stderr);
+  for (const std::string& line : SuppressionUse(spec->suppressions, {result})) {
+    std::fprintf(stderr, "%s\n", line.c_str());
+  }
   if (const Status written = WriteReports(request.reports, {result}); !written.has_value()) {
     return Refuse(written.error().message);
   }
@@ -175,6 +216,15 @@ void AddWatchCommand(CLI::App& app, int& status) {
                     "End the program (SIGTERM) as soon as there is a verdict");
   command->add_flag("--no-stacks", request->no_stacks,
                     "Name the calling function only: no second phase with full call stacks");
+  command->add_option(
+      "--children", request->children,
+      "Run the program so many times more, to judge its memory that the ledger "
+      "does not see (10 and more; as many as needed where the ledger cannot enter)");
+  command->add_option("--exclude", request->exclude,
+                      "Choose the number and length of those runs to find, or exclude, growth of "
+                      "so many bytes per iteration");
+  command->add_option("--suppressions", request->suppressions,
+                      "Known leaks that are not judged (YAML: name, reason, kind, stack)");
   AddReportOptions(*command, request->reports);
   command->callback([request, &status] { status = Watch(*request); });
 }

@@ -162,6 +162,39 @@ TEST(WatchTest, NodeScript) {
   EXPECT_EQ(Verdict(buffers), "LEAK");
 }
 
+TEST(WatchTest, AStaticProgramIsJudgedByItsRss) {
+  const Outcome leak = OutcomeOf("-- harness/runner/static_program 400 16384");
+  EXPECT_EQ(leak.status, 1) << leak.errors;
+  EXPECT_THAT(leak.errors, HasSubstr("static_program is statically linked: the ledger cannot "
+                                     "enter it; what is judged is the RSS"));
+  EXPECT_EQ(Verdict(leak), "LEAK");
+  EXPECT_EQ(leak.result["trends"][0]["metric"], "RssAnon");
+  const Outcome clean = OutcomeOf("-- harness/runner/static_program 400 0");
+  EXPECT_EQ(clean.status, 0) << clean.errors;
+}
+
+TEST(WatchTest, AKnownLeakIsSuppressedAndCounted) {
+  const std::string file = testing::TempDir() + "/known.yaml";
+  std::ofstream(file) << "suppressions:\n"
+                         "  - {name: tensor, reason: known, kind: heap, stack: [KeepATensor]}\n"
+                         "  - {name: other, reason: gone, stack: [Elsewhere]}\n";
+  const Outcome outcome =
+      OutcomeOf("--suppressions " + file + " -- tools/watched_program leak client");
+  EXPECT_EQ(outcome.status, 0) << outcome.errors;
+  EXPECT_EQ(Verdict(outcome), "CLEAN");
+  EXPECT_THAT(outcome.errors, HasSubstr("suppression tensor: 1 site in 1 case (known)"));
+  EXPECT_THAT(outcome.errors, HasSubstr("suppression other: not used"));
+  const Outcome missing = OutcomeOf("--suppressions /no/such/file -- /bin/true");
+  EXPECT_EQ(missing.status, 2) << missing.errors;
+}
+
+TEST(WatchTest, FoldedStacksAreForFlameGraphs) {
+  const std::string file = testing::TempDir() + "/folded";
+  const Outcome outcome = OutcomeOf("--folded " + file + " -- tools/watched_program leak client");
+  EXPECT_THAT(ReadAll(file), ContainsRegex("watched_program/watch/system/glibc;heap;.*main.*;"
+                                           ".*KeepATensor.* 96000\n"));
+}
+
 TEST(WatchTest, JsonOnStandardOutputIsAlone) {
   const std::string file = testing::TempDir() + "/alone.json";
   const std::string command =

@@ -106,6 +106,13 @@ std::vector<CaseResult> ExampleCases() {
   growing.growth.bytes_per_iteration = 152.0 * 1024;
   growing.growth.blocks_per_iteration = 230;
   growing.peak = {1536_MiB, 1400_MiB, 136_MiB, 70_MiB, 12000};
+  growing.suppressed = {{"mapped-weights",
+                         "kept on purpose",
+                         ResourceKind::kMapping,
+                         4096,
+                         {"Weights::Map (weights.cc:12)"}}};
+  growing.trends = {{"unaccounted", Verdict::kClean,
+                     "10 children exclude growth above 512 B per iteration", -3.5, 512, 10, 256}};
   SiteFinding& cache = growing.sites.emplace_back();
   cache.verdict = Verdict::kGrowing;
   cache.site = 4;

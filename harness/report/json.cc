@@ -141,6 +141,8 @@ Json CaseToJson(const CaseResult& result) {
         {"page_faults_per_iteration", OrNull(result.peak.page_faults_per_iteration)}}},
       {"diagnosis", Json::array()},
       {"sites", Json::array()},
+      {"suppressed", Json::array()},
+      {"trends", Json::array()},
       {"lines", Json::array()},
       {"last_output", result.last_output},
       {"samples", SamplesToJson(result.samples)},
@@ -159,6 +161,23 @@ Json CaseToJson(const CaseResult& result) {
                              {"period", OrNull(site.period)},
                              {"pattern", OrNull(site.pattern)},
                              {"stack", site.stack}});
+  }
+  for (const SuppressedSite& site : result.suppressed) {
+    json["suppressed"].push_back({{"name", site.name},
+                                  {"reason", site.reason},
+                                  {"kind", ResourceKindName(site.kind)},
+                                  {"bytes_per_iteration", Number(site.bytes_per_iteration)},
+                                  {"stack", site.stack}});
+  }
+  for (const TrendResult& trend : result.trends) {
+    json["trends"].push_back(
+        {{"metric", trend.metric},
+         {"verdict", VerdictName(trend.verdict)},
+         {"reason", trend.reason},
+         {"bytes_per_iteration", Number(trend.bytes_per_iteration)},
+         {"upper_bytes_per_iteration", Number(trend.upper_bytes_per_iteration)},
+         {"children", trend.children},
+         {"iterations", trend.iterations}});
   }
   for (const LineResult& line : result.lines) {
     json["lines"].push_back({{"metric", line.metric},
@@ -298,6 +317,20 @@ CaseResult ReadCase(const JsonReader& json) {
     if (!item["period"].IsNull()) site.period = item["period"].Count32();
     if (!item["pattern"].IsNull()) site.pattern = item["pattern"].Text();
     item["stack"].ForEach([&](const JsonReader& frame) { site.stack.push_back(frame.Text()); });
+  });
+  json["suppressed"].ForEach([&](const JsonReader& item) {
+    SuppressedSite& site = result.suppressed.emplace_back();
+    site.name = item["name"].Text();
+    site.reason = item["reason"].Text();
+    site.kind = ReadKind(item["kind"]);
+    site.bytes_per_iteration = item["bytes_per_iteration"].Real();
+    item["stack"].ForEach([&](const JsonReader& frame) { site.stack.push_back(frame.Text()); });
+  });
+  json["trends"].ForEach([&](const JsonReader& item) {
+    result.trends.push_back({item["metric"].Text(), ReadVerdict(item["verdict"]),
+                             item["reason"].Text(), item["bytes_per_iteration"].Real(),
+                             item["upper_bytes_per_iteration"].Real(), item["children"].Count32(),
+                             item["iterations"].Count32()});
   });
   json["lines"].ForEach([&](const JsonReader& item) {
     result.lines.push_back({item["metric"].Text(), item["value"].MaybeReal(), item["limit"].Real(),

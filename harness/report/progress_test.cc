@@ -25,7 +25,8 @@ std::string ReadAvailable(int fd) {
   char buffer[4096];
   std::string text;
   ssize_t got;
-  while ((got = read(fd, buffer, sizeof(buffer))) > 0) text.append(buffer, static_cast<size_t>(got));
+  while ((got = read(fd, buffer, sizeof(buffer))) > 0)
+    text.append(buffer, static_cast<size_t>(got));
   return text;
 }
 

@@ -237,7 +237,7 @@ std::string NextStep(const CaseResult& result, const std::string& command) {
     case Verdict::kInconclusive:
       return text + " --iterations=" + std::to_string(std::max(256u, 2 * result.iterations));
     case Verdict::kOver:
-      return text + " --details";
+      return text + " --verbose";
     case Verdict::kError:
       return text + " --verbose";
   }
@@ -254,6 +254,18 @@ std::string RenderDetails(const CaseResult& result, const TableOptions& options)
   if (result.sites.size() > options.sites) {
     const auto hidden = static_cast<double>(result.sites.size() - options.sites);
     out += "  ... " + Plural(hidden, "more site") + "\n";
+  }
+  for (const SuppressedSite& site : result.suppressed) {
+    AppendParagraph("  suppressed: ",
+                    site.name + ": " + ResourceKindName(site.kind) + " " +
+                        FormatBytes(site.bytes_per_iteration) + "/iter (" + site.reason + ")",
+                    options.width, out);
+  }
+  for (const TrendResult& trend : result.trends) {
+    AppendParagraph(
+        "  trend: ",
+        std::string(VerdictName(trend.verdict)) + " " + trend.metric + ": " + trend.reason,
+        options.width, out);
   }
   for (const LineResult& line : result.lines) {
     if (!line.holds) AppendParagraph("  line: ", LineText(line), options.width, out);

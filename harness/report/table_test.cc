@@ -44,13 +44,15 @@ GROWING  train_shapes/torch/system/glibc
   152 KiB per iteration were still arriving after 256 iterations
   heap  152 KiB/iter  in 230 blocks/iter, about every iteration
     #0 dnnl::impl::lru_primitive_cache_t::add (libdnnl.so.2+0x1f3a)
+  suppressed: mapped-weights: mapping 4.00 KiB/iter (kept on purpose)
+  trend: CLEAN unaccounted: 10 children exclude growth above 512 B per iteration
   next: plimsoll run demo.yaml --filter='train_shapes/torch/system/glibc' --iterations=512
 
 OVER  train/torch/planner_arena/glibc+trim
   the peak is over its line
   line: peak_rss_bytes is 460 MiB, over its line of 450 MiB (script)
   line: peak_rss_file_bytes was not measured; its line is 1.00 MiB (baseline)
-  next: plimsoll run demo.yaml --filter='train/torch/planner_arena/glibc+trim' --details
+  next: plimsoll run demo.yaml --filter='train/torch/planner_arena/glibc+trim' --verbose
 
 ERROR  crash/process/system/jemalloc
   killed by signal 11 (Segmentation fault) in iteration 3
@@ -206,7 +208,7 @@ TEST(NextStep, DependsOnTheVerdict) {
   EXPECT_EQ(next(Verdict::kClean), "");
   EXPECT_EQ(next(Verdict::kLeak), "run x --filter='a/b' --sites=20");
   EXPECT_EQ(next(Verdict::kGrowing), "run x --filter='a/b' --iterations=2048");
-  EXPECT_EQ(next(Verdict::kOver), "run x --filter='a/b' --details");
+  EXPECT_EQ(next(Verdict::kOver), "run x --filter='a/b' --verbose");
   EXPECT_EQ(next(Verdict::kError), "run x --filter='a/b' --verbose");
   result.iterations = 0;
   EXPECT_EQ(next(Verdict::kInconclusive), "run x --filter='a/b' --iterations=256");

@@ -60,8 +60,11 @@ EndEvidence EvidenceOf(const wire::RetentionMessage& message) {
 
 }  // namespace
 
-Conductor::Conductor(const Rule& rule, bool capture_stacks)
-    : rule_(rule), capture_stacks_(capture_stacks), looks_(Looks(rule)) {}
+Conductor::Conductor(const Rule& rule, bool capture_stacks, std::vector<Suppression> suppressions)
+    : rule_(rule),
+      capture_stacks_(capture_stacks),
+      suppressions_(std::move(suppressions)),
+      looks_(Looks(rule)) {}
 
 uint32_t Conductor::iterations() const { return samples_.empty() ? 0 : samples_.back().iteration; }
 
@@ -92,6 +95,7 @@ std::string Conductor::Take(AgentEvent event) {
 // A process that executes another program greets twice: what was before is not its past.
 std::string Conductor::AtStart() {
   phase_ = Phase::kDetect;
+  ended_early_ = false;
   judged_iterations_ = 0;
   snapshots_.clear();
   samples_.clear();
@@ -201,27 +205,76 @@ const SiteFrames* Conductor::FramesOf(uint32_t site) const {
   return nullptr;
 }
 
-const SiteFrames* Conductor::BestFrames(const SiteFinding& finding) const {
+std::vector<const SiteFrames*> Conductor::StacksOf(const SiteFinding& finding) const {
   const SiteFrames* caller = FramesOf(finding.site);
-  if (caller == nullptr || caller->addresses.empty() || !stacks_snapshot_.has_value()) {
-    return caller;
-  }
-  // A full stack begins with the address that is the whole of a counting-mode site.
-  const SiteFrames* best = caller;
-  uint64_t most = 0;
-  for (const SiteSurvivors& site : stacks_snapshot_->sites) {
-    const SiteFrames* frames = FramesOf(site.site);
-    if (site.kind != finding.kind || frames == nullptr || frames->addresses.size() < 2 ||
-        frames->addresses.front() != caller->addresses.front()) {
-      continue;
-    }
-    const uint64_t blocks = OldBlocks(site);
-    if (blocks > most) {
-      most = blocks;
-      best = frames;
+  if (caller == nullptr) return {};
+  std::vector<std::pair<uint64_t, const SiteFrames*>> stacks;
+  if (stacks_snapshot_.has_value() && !caller->addresses.empty()) {
+    // A full stack begins with the address that is the whole of a counting-mode site.
+    for (const SiteSurvivors& site : stacks_snapshot_->sites) {
+      const SiteFrames* frames = FramesOf(site.site);
+      if (site.kind != finding.kind || frames == nullptr || frames->addresses.size() < 2 ||
+          frames->addresses.front() != caller->addresses.front()) {
+        continue;
+      }
+      if (const uint64_t blocks = OldBlocks(site); blocks > 0) stacks.emplace_back(blocks, frames);
     }
   }
-  return best;
+  std::stable_sort(stacks.begin(), stacks.end(),
+                   [](const auto& a, const auto& b) { return a.first > b.first; });
+  if (stacks.empty()) return {caller};
+  std::vector<const SiteFrames*> frames;
+  for (const auto& [blocks, stack] : stacks) frames.push_back(stack);
+  return frames;
+}
+
+Judgement Conductor::JudgeWithout(const std::set<std::pair<ResourceKind, uint32_t>>& sites) const {
+  std::vector<Snapshot> snapshots = snapshots_;
+  for (Snapshot& snapshot : snapshots) {
+    std::erase_if(snapshot.sites, [&](const SiteSurvivors& site) {
+      return sites.count({site.kind, site.site}) != 0;
+    });
+  }
+  return Judge(rule_, snapshots, samples_);
+}
+
+// Puts names to the sites, and takes those out that are suppressed.
+void Conductor::Name(std::vector<SiteFinding>& findings, CaseResult& result) const {
+  ledger::Symbolizer symbolizer(modules_);
+  std::set<std::pair<ResourceKind, uint32_t>> left_out;
+  for (SiteFinding& finding : findings) {
+    const Suppression* suppression = nullptr;
+    std::vector<std::vector<std::string>> stacks;
+    for (const SiteFrames* frames : StacksOf(finding)) stacks.push_back(symbolizer.Stack(*frames));
+    if (!stacks.empty()) finding.stack = stacks.front();
+    // Every way that leads to the site must be known, or another leak would hide behind it.
+    for (const std::vector<std::string>& stack : stacks) {
+      suppression = nullptr;
+      for (const Suppression& candidate : suppressions_) {
+        if (Matches(candidate, finding.kind, stack)) suppression = &candidate;
+      }
+      if (suppression != nullptr) continue;
+      finding.stack = stack;
+      break;
+    }
+    if (suppression == nullptr) continue;
+    left_out.insert({finding.kind, finding.site});
+    result.suppressed.push_back({suppression->name, suppression->reason, finding.kind,
+                                 finding.bytes_per_iteration, finding.stack});
+  }
+  if (left_out.empty()) return;
+  const Judgement judgement = JudgeWithout(left_out);
+  result.verdict = judgement.verdict;
+  result.reason = judgement.reason + "; " + std::to_string(left_out.size()) +
+                  (left_out.size() == 1 ? " site is suppressed" : " sites are suppressed");
+  result.growth = judgement.growth;
+  std::vector<SiteFinding> remaining = judgement.findings;
+  for (SiteFinding& finding : remaining) {
+    for (const SiteFinding& named : findings) {
+      if (named.site == finding.site && named.kind == finding.kind) finding.stack = named.stack;
+    }
+  }
+  findings = std::move(remaining);
 }
 
 void Conductor::Report(CaseResult& result) const {
@@ -241,11 +294,7 @@ void Conductor::Report(CaseResult& result) const {
   result.sites = judgement_->findings;
   result.diagnosis = Diagnose(rule_.warmup, samples_,
                               retention_.has_value() ? EvidenceOf(*retention_) : EndEvidence());
-  if (result.sites.empty()) return;
-  ledger::Symbolizer symbolizer(modules_);
-  for (SiteFinding& finding : result.sites) {
-    if (const SiteFrames* frames = BestFrames(finding)) finding.stack = symbolizer.Stack(*frames);
-  }
+  if (!result.sites.empty()) Name(result.sites, result);
 }
 
 }  // namespace plimsoll

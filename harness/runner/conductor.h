@@ -10,11 +10,13 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "harness/result.h"
 #include "harness/runner/decoder.h"
 #include "harness/sample.h"
+#include "harness/verdict/suppression.h"
 #include "harness/verdict/verdict.h"
 
 namespace plimsoll {
@@ -22,7 +24,9 @@ namespace plimsoll {
 class Conductor {
  public:
   // `capture_stacks`: whether suspects are worth a second phase with full call stacks.
-  Conductor(const Rule& rule, bool capture_stacks);
+  // Sites that `suppressions` match, in each of their call stacks, are left out of the
+  // verdict.
+  Conductor(const Rule& rule, bool capture_stacks, std::vector<Suppression> suppressions = {});
 
   // Takes one event and returns the bytes to send to the agent (often none).
   std::string Take(AgentEvent event);
@@ -59,12 +63,15 @@ class Conductor {
   // Blocks that the attribution phase saw born and grow old.
   uint64_t OldBlocks(const SiteSurvivors& site) const;
   const SiteFrames* FramesOf(uint32_t site) const;
-  // The full call stack that held most of the suspect's new blocks; its caller alone when
-  // there is none.
-  const SiteFrames* BestFrames(const SiteFinding& finding) const;
+  // The full call stacks that held the suspect's new blocks, those with most of them first;
+  // its caller alone when there is none.
+  std::vector<const SiteFrames*> StacksOf(const SiteFinding& finding) const;
+  void Name(std::vector<SiteFinding>& findings, CaseResult& result) const;
+  Judgement JudgeWithout(const std::set<std::pair<ResourceKind, uint32_t>>& sites) const;
 
   const Rule rule_;
   const bool capture_stacks_;
+  const std::vector<Suppression> suppressions_;
   Phase phase_ = Phase::kDetect;
   bool ended_early_ = false;
   const std::vector<uint32_t> looks_;

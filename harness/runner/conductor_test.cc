@@ -22,9 +22,13 @@ class SimulatedProgram {
   explicit SimulatedProgram(std::function<uint64_t(uint32_t)> leak) : leak_(std::move(leak)) {}
 
   // Runs until the conductor has seen enough; false if it does not come to an end.
-  bool Run(Conductor& conductor) {
+  bool Run(Conductor& conductor) { return RunTo(conductor, 100000); }
+
+  // The same, but says goodbye after so many iterations.
+  bool RunTo(Conductor& conductor, uint32_t last) {
+    iteration_ = 0;
     Say(conductor, wire::Hello{wire::kVersion, 1, 1});
-    while (!conductor.finished() && iteration_ < 100000) {
+    while (!conductor.finished() && iteration_ < last) {
       ++iteration_;
       if (const uint64_t blocks = leak_(iteration_); blocks > 0) {
         held_[full_ ? kFullSite : kSite][iteration_] = blocks;
@@ -37,6 +41,7 @@ class SimulatedProgram {
       looks_.push_back(iteration_);
       Say(conductor, TakeSnapshot());
     }
+    Say(conductor, Goodbye());
     return conductor.finished();
   }
 
@@ -156,6 +161,37 @@ TEST(Conductor, RareLeakWaitsForMoreIterations) {
   EXPECT_EQ(result.sites[0].stack.size(), 3u);
 }
 
+Suppression Suppress(const std::string& pattern) {
+  Suppression suppression;
+  suppression.name = "known";
+  suppression.reason = "upstream";
+  suppression.frames = {std::regex(pattern)};
+  return suppression;
+}
+
+TEST(Conductor, ASuppressedSiteIsReportedAndNotJudged) {
+  // Without modules a frame is its address.
+  for (const char* pattern : {"0x3030", "0x4040"}) {
+    SimulatedProgram program([](uint32_t) { return 1; });
+    Conductor conductor(Rule(), true, {Suppress(pattern)});
+    ASSERT_TRUE(program.Run(conductor));
+    CaseResult result;
+    conductor.Report(result);
+    if (std::string(pattern) == "0x4040") {
+      EXPECT_EQ(result.verdict, Verdict::kLeak) << result.reason;
+      EXPECT_TRUE(result.suppressed.empty());
+      continue;
+    }
+    EXPECT_EQ(result.verdict, Verdict::kClean) << result.reason;
+    EXPECT_TRUE(result.growth.minimum_detectable.has_value());
+    EXPECT_TRUE(result.sites.empty());
+    ASSERT_EQ(result.suppressed.size(), 1u);
+    EXPECT_EQ(result.suppressed[0].name, "known");
+    EXPECT_EQ(result.suppressed[0].bytes_per_iteration, 64);
+    EXPECT_THAT(result.reason, testing::HasSubstr("1 site is suppressed"));
+  }
+}
+
 TEST(Conductor, WithoutStacksTheCallerIsNamed) {
   SimulatedProgram program([](uint32_t) { return 1; });
   Conductor conductor(Rule(), /*capture_stacks=*/false);
@@ -165,6 +201,44 @@ TEST(Conductor, WithoutStacksTheCallerIsNamed) {
   EXPECT_FALSE(program.full());
   ASSERT_EQ(result.sites.size(), 1u);
   EXPECT_EQ(result.sites[0].stack.size(), 1u);
+}
+
+TEST(Conductor, AProgramThatEndsEarlyHasTheVerdictOfTheLastLook) {
+  SimulatedProgram program([](uint32_t i) { return i % 7 == 0 ? 1 : 0; });
+  Conductor conductor(Rule(), true);
+  ASSERT_TRUE(program.RunTo(conductor, 200));
+  EXPECT_TRUE(conductor.ended_early());
+  CaseResult result;
+  conductor.Report(result);
+  EXPECT_EQ(result.verdict, Verdict::kGrowing) << result.reason;
+  EXPECT_EQ(result.iterations, 128u);
+  EXPECT_EQ(result.samples.size(), 200u);
+  ASSERT_EQ(result.sites.size(), 1u);
+  EXPECT_EQ(result.sites[0].stack.size(), 1u) << "the caller, asked for at the goodbye";
+}
+
+TEST(Conductor, AGoodbyeInTheSecondPhaseKeepsTheProof) {
+  SimulatedProgram program([](uint32_t) { return 1; });
+  Conductor conductor(Rule(), true);
+  ASSERT_TRUE(program.RunTo(conductor, 140));
+  EXPECT_TRUE(program.full());
+  EXPECT_TRUE(conductor.ended_early());
+  CaseResult result;
+  conductor.Report(result);
+  EXPECT_EQ(result.verdict, Verdict::kLeak) << result.reason;
+  EXPECT_EQ(result.sites.at(0).stack.size(), 1u);
+}
+
+TEST(Conductor, AProgramThatExecutesAnotherStartsAnew) {
+  Conductor conductor(Rule(), true);
+  SimulatedProgram shell([](uint32_t) { return 1; });
+  shell.RunTo(conductor, 50);
+  SimulatedProgram program([](uint32_t) { return 0; });
+  ASSERT_TRUE(program.Run(conductor));
+  CaseResult result;
+  conductor.Report(result);
+  EXPECT_EQ(result.verdict, Verdict::kClean) << result.reason;
+  EXPECT_EQ(result.samples.size(), 136u);
 }
 
 TEST(Conductor, EndingBeforeTheVerdictIsAnError) {

@@ -116,7 +116,7 @@ CaseResult RunCase(const CaseSpec& spec, const std::string& ledger, CaseObserver
     result.reason = child.error().message;
     return result;
   }
-  Conductor conductor(spec.rule, spec.capture_stacks);
+  Conductor conductor(spec.rule, spec.capture_stacks, spec.suppressions);
   CaseRun run(spec, *child, conductor, observer, std::move(marks));
   const std::string problem = run.Run();
   conductor.Report(result);

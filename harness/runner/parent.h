@@ -17,6 +17,7 @@
 #include "harness/result.h"
 #include "harness/runner/child_process.h"
 #include "harness/runner/environment.h"
+#include "harness/verdict/suppression.h"
 #include "harness/verdict/verdict.h"
 
 namespace plimsoll {
@@ -45,6 +46,7 @@ struct CaseSpec {
   // Without any message from the agent for this long, the case hangs.
   std::chrono::duration<double> hang_limit = std::chrono::minutes(2);
   bool capture_stacks = true;
+  std::vector<Suppression> suppressions;
   // With it, nothing is a hang, and reaching the time limit ends the program, not the case.
   std::optional<WatchOptions> watch;
 

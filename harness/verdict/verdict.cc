@@ -237,23 +237,6 @@ Judgement Judge(const Rule& rule, std::span<const Snapshot> snapshots,
   return judgement;
 }
 
-void ApplyLines(std::span<const LineResult> lines, Judgement& judgement) {
-  std::string broken;
-  for (const LineResult& line : lines) {
-    if (line.holds) continue;
-    broken += (broken.empty() ? "" : ", ") + line.metric + " " +
-              (line.value ? Format("%.0f", *line.value) : std::string("not measured")) +
-              " over its line of " + Format("%.0f", line.limit) + " (" + line.source + ")";
-  }
-  if (broken.empty()) return;
-  if (judgement.verdict == Verdict::kLeak || judgement.verdict == Verdict::kError) {
-    judgement.reason += "; " + broken;
-    return;
-  }
-  judgement.verdict = Verdict::kOver;
-  judgement.reason = broken + "; otherwise " + judgement.reason;
-}
-
 Peak PeakOf(std::span<const Sample> samples, uint32_t warmup) {
   Peak peak;
   const auto raise = [](Count& highest, const Count& value) {

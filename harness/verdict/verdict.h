@@ -40,10 +40,6 @@ struct Judgement {
 Judgement Judge(const Rule& rule, std::span<const Snapshot> snapshots,
                 std::span<const Sample> samples);
 
-// Turns CLEAN, GROWING or INCONCLUSIVE into OVER when a line does not hold, and says
-// which; a LEAK or ERROR stays, with the line added to its reason.
-void ApplyLines(std::span<const LineResult> lines, Judgement& judgement);
-
 // Peaks over the samples after `warmup` iterations (the high-water mark where it was reset,
 // else the largest RSS seen), and the median number of page faults per iteration.
 Peak PeakOf(std::span<const Sample> samples, uint32_t warmup);

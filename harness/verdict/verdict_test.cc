@@ -274,27 +274,6 @@ TEST(Judge, GrowthThatWandersFromSiteToSiteIsALeakWhenRegular) {
   EXPECT_NEAR(judgement.growth.bytes_per_iteration, 64, 1e-9);
 }
 
-TEST(ApplyLines, OverUnlessWorse) {
-  const LineResult broken = {
-      .metric = "peak_rss_bytes", .value = 500, .limit = 400, .source = "script", .holds = false};
-  const LineResult kept = {
-      .metric = "descriptors", .value = 0, .limit = 0, .source = "test", .holds = true};
-  Judgement clean = JudgeProgram(Rule(), Nothing());
-  ApplyLines(std::vector{kept}, clean);
-  EXPECT_EQ(clean.verdict, Verdict::kClean);
-  ApplyLines(std::vector{kept, broken}, clean);
-  EXPECT_EQ(clean.verdict, Verdict::kOver);
-  EXPECT_EQ(clean.reason.find("peak_rss_bytes 500 over its line of 400 (script); otherwise nothing "
-                              "survives"),
-            0u)
-      << clean.reason;
-  EXPECT_TRUE(clean.growth.minimum_detectable.has_value());
-  Judgement leak = JudgeProgram(Rule(), Leak(1, 64, Always));
-  ApplyLines(std::vector{broken}, leak);
-  EXPECT_EQ(leak.verdict, Verdict::kLeak);
-  EXPECT_NE(leak.reason.find("over its line"), std::string::npos);
-}
-
 Sample At(uint32_t iteration, uint64_t rss, uint64_t minor_faults) {
   Sample sample;
   sample.iteration = iteration;

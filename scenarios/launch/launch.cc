@@ -69,6 +69,7 @@ Expected<CaseSpec> PrepareCase(const ScriptCase& script_case, const LaunchOption
   spec.time_limit =
       std::chrono::duration<double>(options.timeout_seconds.value_or(script_case.timeout_seconds));
   spec.capture_stacks = options.capture_stacks;
+  spec.suppressions = options.suppressions;
 
   const Expected<std::string> engine = EngineBinary(script_case.engine);
   if (!engine.has_value()) return tl::unexpected(engine.error());

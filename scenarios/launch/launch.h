@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "harness/result.h"
@@ -23,6 +24,7 @@ struct LaunchOptions {
   std::optional<double> level;
   std::optional<double> timeout_seconds;
   bool capture_stacks = true;
+  std::vector<Suppression> suppressions;
 };
 
 // A private folder for engines' configurations, removed with everything in it.
