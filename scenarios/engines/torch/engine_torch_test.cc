@@ -98,6 +98,15 @@ TEST(EngineTorchTest, ACheckpointBringsTheTrainingBack) {
   }
 }
 
+TEST(EngineTorchTest, EveryModelTrainsAndEvaluates) {
+  for (const char* model : {"resnet50", "resnet_small", "mlp", "transformer"}) {
+    SCOPED_TRACE(model);
+    json config = Case({{"sizes", 2}, {"threads", 2}}, model);
+    config["iteration"] = {"train", {{"evaluate", 2}}, "release", "build"};
+    Loss(config, 2);
+  }
+}
+
 TEST(EngineTorchTest, FailuresHaveTheirStatus) {
   EXPECT_EQ(RunEngine(Case({{"batch", 0}}), 1).status, 2);
   json config = Case({});
@@ -105,6 +114,10 @@ TEST(EngineTorchTest, FailuresHaveTheirStatus) {
   const Outcome outcome = RunEngine(config, 1);
   EXPECT_EQ(outcome.status, 1);
   EXPECT_THAT(outcome.output, HasSubstr("nothing is built"));
+  // Steps too large for float.
+  const Outcome diverged = RunEngine(Case({{"learning_rate", 100.0}}, "transformer"), 20);
+  EXPECT_EQ(diverged.status, 1);
+  EXPECT_THAT(diverged.output, HasSubstr("the loss is not finite"));
 }
 
 }  // namespace

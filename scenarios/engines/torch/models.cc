@@ -17,9 +17,13 @@ nn::Conv2d Conv(int64_t in, int64_t out, int64_t kernel, int64_t stride) {
 class Bottleneck : public nn::Module {
  public:
   Bottleneck(int64_t in, int64_t width, int64_t stride)
-      : body_(Conv(in, width, 1, 1), nn::BatchNorm2d(width), nn::ReLU(),
+      : last_(4 * width),
+        body_(Conv(in, width, 1, 1), nn::BatchNorm2d(width), nn::ReLU(),
               Conv(width, width, 3, stride), nn::BatchNorm2d(width), nn::ReLU(),
-              Conv(width, 4 * width, 1, 1), nn::BatchNorm2d(4 * width)) {
+              Conv(width, 4 * width, 1, 1), last_) {
+    // Each block begins as its shortcut (Goyal et al. 2017): else an evaluation before the
+    // running statistics have settled overflows in the depth of ResNet-50.
+    nn::init::zeros_(last_->weight);
     register_module("body", body_);
     if (in != 4 * width || stride != 1) {
       shortcut_->push_back(Conv(in, 4 * width, 1, stride));
@@ -34,6 +38,7 @@ class Bottleneck : public nn::Module {
   }
 
  private:
+  nn::BatchNorm2d last_;  // in the body
   nn::Sequential body_;
   nn::Sequential shortcut_;
 };
