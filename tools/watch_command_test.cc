@@ -188,6 +188,19 @@ TEST(WatchTest, AKnownLeakIsSuppressedAndCounted) {
   EXPECT_EQ(missing.status, 2) << missing.errors;
 }
 
+TEST(WatchTest, OnValgrindLostBlocksAreTheVerdict) {
+  const Outcome leak =
+      OutcomeOf("--environment valgrind -- tools/watched_program leak client 150");
+  EXPECT_EQ(leak.status, 1) << leak.errors;
+  EXPECT_EQ(Verdict(leak), "LEAK");
+  EXPECT_THAT(WorstSite(leak), ContainsRegex("^heap: .*KeepATensor"));
+  EXPECT_NEAR(leak.result["growth"]["bytes_per_iteration"].get<double>(), 96, 1);
+  // Valgrind's malloc stands in for every other: nothing is said of what is reachable.
+  const Outcome clean =
+      OutcomeOf("--environment valgrind -- tools/watched_program clean client 150");
+  EXPECT_EQ(Verdict(clean), "INCONCLUSIVE") << clean.errors;
+}
+
 TEST(WatchTest, FoldedStacksAreForFlameGraphs) {
   const std::string file = testing::TempDir() + "/folded";
   const Outcome outcome = OutcomeOf("--folded " + file + " -- tools/watched_program leak client");

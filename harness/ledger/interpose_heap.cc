@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
+#include <valgrind/valgrind.h>
 
 #include "harness/ledger/interpose.h"
 
@@ -79,7 +80,8 @@ bool FindNextHeap() {
   next_heap = found;
   Find(found.malloc, scope, "malloc");
   __atomic_store_n(&next_heap.malloc, found.malloc, __ATOMIC_RELEASE);
-  state.interposed.store(!hidden, std::memory_order_relaxed);
+  // Valgrind puts its own malloc in the place of every other, this one included.
+  state.interposed.store(!hidden && RUNNING_ON_VALGRIND == 0, std::memory_order_relaxed);
   finding = false;
   FindAllocatorModule();
   InitializeState();

@@ -18,6 +18,7 @@
 #include <cstring>
 #include <type_traits>
 
+#include "harness/ledger/direct_leaks.h"
 #include "harness/ledger/ledger.h"
 #include "harness/probe/process_probe.h"
 #include "harness/runner/mark_descriptor.h"
@@ -33,6 +34,7 @@ constexpr size_t kBufferBytes = size_t{64} << 10;
 
 struct Agent {
   int fd = -1;
+  int direct_leaks_fd = -1;  // where a leak checker reports lost blocks
   PlimsollChannel channel = {};
   bool connected = false;
   bool greeted = false;
@@ -288,6 +290,9 @@ int EndIteration() {
   if (agent.trim) ReturnFreeMemory();
   ++agent.iteration;
   const bool look = agent.iteration == agent.plan.next_look;
+  if (agent.direct_leaks_fd >= 0) {
+    ledger::CheckDirectLeaks(agent.iteration, agent.direct_leaks_fd);
+  }
   // Everything once at the first mark and at each look; the cheap part in between.
   SendSample(look || agent.iteration == 1 ? SampleLevel::kFull : SampleLevel::kEveryIteration);
   if (look) {
@@ -368,6 +373,9 @@ __attribute__((constructor)) void ConnectFromEnvironment() {
   agent.trim = trim != nullptr && *trim == '1';
   pthread_atfork(nullptr, nullptr, ForgetInChild);
   ledger::AdvanceEpoch();  // set-up and the first iteration are epoch 1
+  if (const char* descriptor = EnvironmentValue("PLIMSOLL_DIRECT_LEAKS_FD")) {
+    agent.direct_leaks_fd = atoi(descriptor);
+  }
   if (const char* descriptor = EnvironmentValue("PLIMSOLL_MARK_FD")) {
     TakeMarksFrom(atoi(descriptor));
   }

@@ -9,6 +9,8 @@
 //   PLIMSOLL_AGENT_FD   descriptor of the stream socket to the harness
 //   PLIMSOLL_PARENT     the harness's process id: only its direct child takes part
 //   PLIMSOLL_TRIM       "1": give free memory back to the kernel after each iteration
+//   PLIMSOLL_DIRECT_LEAKS_FD  descriptor for what LeakSanitizer or Valgrind finds lost at each
+//                       iteration's end
 //   PLIMSOLL_MARK_FD    descriptor on which every byte written ends an iteration
 //   PLIMSOLL_MARK_LINES set: standard output is buffered by lines
 //   PLIMSOLL_REMOTE     set: a thread of the agent's takes marks from the harness

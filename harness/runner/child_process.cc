@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -24,10 +25,11 @@ struct Descriptors {
   int agent[2] = {-1, -1};
   int output[2] = {-1, -1};
   int marks[2] = {-1, -1};
+  int report[2] = {-1, -1};  // the second stays unused
   int exec_error[2] = {-1, -1};
 
   ~Descriptors() {
-    for (int* pair : {agent, output, marks, exec_error}) {
+    for (int* pair : {agent, output, marks, report, exec_error}) {
       for (int i = 0; i < 2; ++i) {
         if (pair[i] >= 0) close(pair[i]);
       }
@@ -54,6 +56,9 @@ std::vector<std::string> MakeEnvironment(const ProcessOptions& options) {
   for (const auto& [name, value] : options.variables) variables[name] = value;
   variables["PLIMSOLL_AGENT_FD"] = std::to_string(kAgentFd);
   variables["PLIMSOLL_PARENT"] = std::to_string(getpid());
+  if (options.leak_report) {
+    variables["PLIMSOLL_DIRECT_LEAKS_FD"] = std::to_string(kLeakReportFd);
+  }
   if (options.mark_pipe) variables["PLIMSOLL_MARK_FD"] = std::to_string(kMarkFd);
   std::vector<std::string> result;
   result.reserve(variables.size());
@@ -78,6 +83,7 @@ std::vector<char*> Pointers(std::vector<std::string>& strings) {
   sigprocmask(SIG_SETMASK, &none, nullptr);
   signal(SIGPIPE, SIG_DFL);
   bool ready = dup2(fds.agent[1], kAgentFd) >= 0;
+  if (options.leak_report) ready = ready && dup2(fds.report[0], kLeakReportFd) >= 0;
   if (options.mark_pipe) ready = ready && dup2(fds.marks[1], kMarkFd) >= 0;
   switch (options.streams) {
     case Streams::kCaptured: {
@@ -132,6 +138,10 @@ Expected<ChildProcess> ChildProcess::Start(const ProcessOptions& options) {
       (options.mark_pipe && pipe2(fds.marks, O_CLOEXEC) != 0)) {
     return SystemError(program, "cannot make its pipes", errno);
   }
+  if (options.leak_report) {
+    fds.report[0] = memfd_create("plimsoll-leak-report", MFD_CLOEXEC);
+    if (fds.report[0] < 0) return SystemError(program, "cannot make its leak report", errno);
+  }
   std::vector<std::string> arguments = options.command;
   std::vector<std::string> environment = MakeEnvironment(options);
   const std::vector<char*> argv = Pointers(arguments);
@@ -162,6 +172,7 @@ Expected<ChildProcess> ChildProcess::Start(const ProcessOptions& options) {
     child.output_fd_ = std::exchange(fds.output[0], -1);
     fcntl(child.output_fd_, F_SETFL, O_NONBLOCK);
   }
+  child.report_fd_ = std::exchange(fds.report[0], -1);
   if (options.mark_pipe) {
     child.mark_fd_ = std::exchange(fds.marks[0], -1);
     fcntl(child.mark_fd_, F_SETFL, O_NONBLOCK);
@@ -175,17 +186,31 @@ ChildProcess::ChildProcess(ChildProcess&& other) noexcept
       agent_fd_(std::exchange(other.agent_fd_, -1)),
       output_fd_(std::exchange(other.output_fd_, -1)),
       mark_fd_(std::exchange(other.mark_fd_, -1)),
+      report_fd_(std::exchange(other.report_fd_, -1)),
       status_(std::exchange(other.status_, std::nullopt)) {}
 
 ChildProcess::~ChildProcess() {
   if (agent_fd_ >= 0) close(agent_fd_);
   if (output_fd_ >= 0) close(output_fd_);
   if (mark_fd_ >= 0) close(mark_fd_);
+  if (report_fd_ >= 0) close(report_fd_);
   if (pid_ < 0 || status_.has_value()) return;
   Signal(SIGKILL);
   int status = 0;
   while (waitpid(pid_, &status, 0) < 0 && errno == EINTR) {
   }
+}
+
+std::string ChildProcess::ReadLeakReport() const {
+  std::string text;
+  char buffer[65536];
+  // The position is shared with the child, which may still write.
+  ssize_t got = 0;
+  while (report_fd_ >= 0 &&
+         (got = pread(report_fd_, buffer, sizeof(buffer), static_cast<off_t>(text.size()))) > 0) {
+    text.append(buffer, static_cast<size_t>(got));
+  }
+  return text;
 }
 
 void ChildProcess::Signal(int signal) const {

@@ -23,6 +23,9 @@ enum class Streams {
   kOutputToError,   // stdout to our stderr, the others ours
 };
 
+// Under this number the leak report is open in the child.
+constexpr int kLeakReportFd = 996;
+
 struct ProcessOptions {
   std::vector<std::string> command;  // command[0] is looked up in PATH when it has no '/'
   std::vector<std::pair<std::string, std::string>> variables;  // added to ours, replacing
@@ -32,6 +35,8 @@ struct ProcessOptions {
   // A group of its own, ended as a whole; false: it stays in ours, and a terminal's signals
   // reach it as they reach us.
   bool own_group = true;
+  // An unnamed file for a leak checker's report (see ReadLeakReport).
+  bool leak_report = false;
   // A pipe for marks: the child finds its end's number in PLIMSOLL_MARK_FD.
   bool mark_pipe = false;
 };
@@ -62,6 +67,9 @@ class ChildProcess {
   int output_fd() const { return output_fd_; }
   int mark_fd() const { return mark_fd_; }
 
+  // What was written to the leak report so far.
+  std::string ReadLeakReport() const;
+
   // Sends `signal` to the child, or to its process group if it has its own.
   void Signal(int signal) const;
   // The status if the child has ended, without waiting.
@@ -75,6 +83,7 @@ class ChildProcess {
   int agent_fd_ = -1;
   int output_fd_ = -1;
   int mark_fd_ = -1;
+  int report_fd_ = -1;
   std::optional<ExitStatus> status_;
 };
 

@@ -4,6 +4,8 @@
 
 #include <cstdlib>
 
+#include "harness/runner/child_process.h"
+
 namespace plimsoll {
 namespace {
 
@@ -34,6 +36,13 @@ std::vector<Environment> MakeEnvironments() {
        false},
       {"tcmalloc", "gperftools' tcmalloc preloaded", "libtcmalloc_minimal.so.4", {}, false},
       {"mimalloc", "mimalloc preloaded", "libmimalloc.so.2.0", {}, false},
+      {"valgrind",
+       "on Valgrind: blocks that nothing points to any more; what is reachable is not judged",
+       "",
+       {},
+       false,
+       {"valgrind", "--leak-check=full", "--num-callers=40",
+        "--log-fd=" + std::to_string(kLeakReportFd)}},
   };
 }
 

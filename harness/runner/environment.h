@@ -19,7 +19,8 @@ struct Environment {
   std::string description;  // one line
   std::string library;      // soname of the malloc to preload; empty: the C library's
   std::vector<std::pair<std::string, std::string>> variables;
-  bool trim_after_iteration = false;  // malloc_trim(0) (or the allocator's purge) each time
+  bool trim_after_iteration = false;      // malloc_trim(0) (or the allocator's purge) each time
+  std::vector<std::string> wrapper = {};  // a program and its options before the command
 };
 
 // The environments Plimsoll knows, in the order in which `list` prints them.

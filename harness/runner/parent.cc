@@ -3,8 +3,10 @@
 #include <chrono>
 #include <optional>
 
+#include "harness/ledger/direct_leak_report.h"
 #include "harness/runner/case_run.h"
 #include "harness/runner/conductor.h"
+#include "harness/runner/lost_blocks.h"
 #include "harness/runner/mark_lines.h"
 
 namespace plimsoll {
@@ -73,7 +75,10 @@ CaseResult RunCase(const CaseSpec& spec, const std::string& ledger, CaseObserver
   result.warmup = spec.rule.warmup;
 
   ProcessOptions options;
-  options.command = spec.command;
+  options.command = spec.environment.wrapper;
+  options.command.insert(options.command.end(), spec.command.begin(), spec.command.end());
+  // Without a preloaded ledger the agent is linked in, and a sanitizer may be as well.
+  options.leak_report = ledger.empty() || !spec.environment.wrapper.empty();
   options.variables = spec.environment.variables;
   options.variables.insert(options.variables.end(), spec.variables.begin(), spec.variables.end());
   if (spec.environment.trim_after_iteration) options.variables.emplace_back("PLIMSOLL_TRIM", "1");
@@ -121,6 +126,10 @@ CaseResult RunCase(const CaseSpec& spec, const std::string& ledger, CaseObserver
   const std::string problem = run.Run();
   conductor.Report(result);
   result.seconds = std::chrono::duration<double>(Clock::now() - started).count();
+  if (problem.empty()) {
+    MergeDirectLeaks(ledger::ParseDirectLeaks(child->ReadLeakReport()), conductor.iterations(),
+                     result);
+  }
   if (spec.watch.has_value() && problem.empty() && result.verdict == Verdict::kError) {
     ExplainNoVerdict(run, spec.rule, result);
   } else if (spec.watch.has_value() && problem.empty() && conductor.ended_early()) {

@@ -155,6 +155,8 @@ Judgement Judge(const Rule& rule, std::span<const Snapshot> snapshots,
   const std::vector<Look> looks = DecisionLooks(rule);
   if (!samples.empty() && !samples.back().ledger) {
     judgement.reason = "the ledger is not in the process: only noisy counters can be judged";
+    judgement.decided = true;  // no look will see more
+    judgement.iterations = snapshots.empty() ? 0 : snapshots.back().iteration - rule.warmup;
     return judgement;
   }
   // The latest decision look that was reached; snapshots after it wait for the next.
