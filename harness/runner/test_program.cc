@@ -28,7 +28,14 @@ void MapRaw() {
   if (pages != -1) std::memset(reinterpret_cast<void*>(pages), 1, 8192);
 }
 
+// Nothing points to it when the function is left.
+__attribute__((noinline)) void LoseABlock() {
+  void* block = std::malloc(40);
+  asm volatile("" : : "r"(block) : "memory");
+}
+
 int Iteration(const std::string& what, int i) {
+  if (what == "lose") LoseABlock();
   if (what == "raw") MapRaw();
   if (what == "leak") KeepABlock();
   if (i < 10) return 0;
