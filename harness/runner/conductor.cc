@@ -96,6 +96,7 @@ std::string Conductor::Take(AgentEvent event) {
 std::string Conductor::AtStart() {
   phase_ = Phase::kDetect;
   ended_early_ = false;
+  problem_.clear();
   judged_iterations_ = 0;
   snapshots_.clear();
   samples_.clear();
@@ -108,12 +109,23 @@ std::string Conductor::AtStart() {
   return ContinueTo(looks_.front(), rule_.warmup);
 }
 
+// What was not asked for would be judged by rules that do not hold for it.
+std::string Conductor::Refuse(const Snapshot& snapshot) {
+  problem_ = "the agent sent a snapshot of iteration " + std::to_string(snapshot.iteration) +
+             ", which was not asked for";
+  judgement_.reset();
+  phase_ = Phase::kDone;
+  return Command(MessageType::kStop);
+}
+
 std::string Conductor::AtLook(Snapshot snapshot) {
   if (phase_ == Phase::kAttribute) {
+    if (snapshot.iteration != attribution_look_) return Refuse(snapshot);
     stacks_snapshot_ = std::move(snapshot);
     return Collect();
   }
   if (phase_ != Phase::kDetect) return "";
+  if (snapshot.iteration != looks_[snapshots_.size()]) return Refuse(snapshot);
   snapshots_.push_back(std::move(snapshot));
   judgement_ = Judge(rule_, snapshots_, samples_);
   judged_iterations_ = snapshots_.back().iteration;
@@ -144,9 +156,9 @@ std::string Conductor::Attribute() {
   }
   const double born = std::clamp<double>(kLeaksToSee * longest_wait + 0.5, kShortestAttribution,
                                          kLongestAttribution);
-  const uint32_t now = iterations();
+  attribution_look_ = judged_iterations_ + static_cast<uint32_t>(born) + rule_.gap;
   return Command(MessageType::kCaptureStacks, wire::CaptureStacksMessage{1}) +
-         ContinueTo(now + static_cast<uint32_t>(born) + rule_.gap, now);
+         ContinueTo(attribution_look_, judged_iterations_);
 }
 
 std::string Conductor::Collect() {
@@ -284,7 +296,7 @@ void Conductor::Report(CaseResult& result) const {
   result.peak = PeakOf(samples_, rule_.warmup);
   if (!judgement_.has_value()) {
     result.verdict = Verdict::kError;
-    result.reason = "ended before its verdict";
+    result.reason = problem_.empty() ? "ended before its verdict" : problem_;
     return;
   }
   result.iterations = judged_iterations_ - rule_.warmup;

@@ -56,6 +56,7 @@ class Conductor {
   std::string AtStart();
   std::string AtLook(Snapshot snapshot);
   std::string AtGoodbye();
+  std::string Refuse(const Snapshot& snapshot);
   std::string Attribute();
   std::string Collect();
   std::string ContinueTo(uint32_t look, uint32_t fold_through);
@@ -74,7 +75,9 @@ class Conductor {
   const std::vector<Suppression> suppressions_;
   Phase phase_ = Phase::kDetect;
   bool ended_early_ = false;
+  std::string problem_;  // why there is no verdict, if not for the program's end
   const std::vector<uint32_t> looks_;
+  uint32_t attribution_look_ = 0;
   uint32_t judged_iterations_ = 0;  // at the last look of the detection
   std::vector<Snapshot> snapshots_;
   std::vector<Sample> samples_;
