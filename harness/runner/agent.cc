@@ -20,7 +20,9 @@
 
 #include "harness/ledger/direct_leaks.h"
 #include "harness/ledger/ledger.h"
+#include "harness/probe/arenas.h"
 #include "harness/probe/process_probe.h"
+#include "harness/probe/stacks.h"
 #include "harness/runner/mark_descriptor.h"
 #include "harness/runner/wire.h"
 
@@ -31,6 +33,7 @@ using wire::MessageType;
 
 // No message waits longer than an iteration: the buffer is flushed at each one's end.
 constexpr size_t kBufferBytes = size_t{64} << 10;
+constexpr size_t kMostArenas = 256;
 
 struct Agent {
   int fd = -1;
@@ -208,13 +211,22 @@ void SendModules() {
 
 // Measures by doing: how much of the resident memory was only being kept.
 void SendRetention() {
+  const bool is_glibc = free_memory.jemalloc == nullptr && free_memory.tcmalloc == nullptr &&
+                        free_memory.mimalloc == nullptr;
+  MallocArena arenas[kMostArenas];
+  const size_t arena_count = is_glibc ? ReadMallocArenas(arenas, kMostArenas) : 0;
+  for (size_t i = 0; i < arena_count; ++i) {
+    const wire::ArenaMessage arena = {arenas[i].system_bytes, arenas[i].free_bytes};
+    Put(MessageType::kArena, &arena, sizeof(arena));
+  }
+  const Count stack_bytes = ResidentStackBytes();
   const ProcessCounters before = probe.Sample(SampleLevel::kFull);
   const wire::Purge purge = ReturnFreeMemory();
   const ProcessCounters after = probe.Sample(SampleLevel::kFull);
   constexpr uint64_t kAbsent = UINT64_MAX;
-  const wire::RetentionMessage message = {before.rss_anon_bytes.value_or(kAbsent),
-                                          after.rss_anon_bytes.value_or(kAbsent),
-                                          static_cast<uint32_t>(purge), 0};
+  const wire::RetentionMessage message = {
+      before.rss_anon_bytes.value_or(kAbsent), after.rss_anon_bytes.value_or(kAbsent),
+      stack_bytes.value_or(kAbsent), static_cast<uint32_t>(purge), 0};
   Put(MessageType::kRetention, &message, sizeof(message));
 }
 

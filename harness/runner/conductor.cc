@@ -5,7 +5,6 @@
 #include <utility>
 
 #include "harness/ledger/stacks.h"
-#include "harness/verdict/diagnosis.h"
 
 namespace plimsoll {
 namespace {
@@ -55,6 +54,7 @@ EndEvidence EvidenceOf(const wire::RetentionMessage& message) {
   if (message.rss_anon_after_bytes != UINT64_MAX) {
     evidence.rss_anon_after_purge_bytes = message.rss_anon_after_bytes;
   }
+  if (message.stack_bytes != UINT64_MAX) evidence.stack_bytes = message.stack_bytes;
   return evidence;
 }
 
@@ -85,6 +85,10 @@ std::string Conductor::Take(AgentEvent event) {
     modules_.push_back(std::move(*module));
     return "";
   }
+  if (const auto* arena = std::get_if<wire::ArenaMessage>(&event)) {
+    arenas_.push_back({arena->system_bytes, arena->free_bytes});
+    return "";
+  }
   if (const auto* retention = std::get_if<wire::RetentionMessage>(&event)) {
     retention_ = *retention;
     return MaybeStop();
@@ -102,6 +106,7 @@ std::string Conductor::AtStart() {
   samples_.clear();
   frames_.clear();
   modules_.clear();
+  arenas_.clear();
   retention_.reset();
   judgement_.reset();
   stacks_snapshot_.reset();
@@ -304,8 +309,10 @@ void Conductor::Report(CaseResult& result) const {
   result.reason = judgement_->reason;
   result.growth = judgement_->growth;
   result.sites = judgement_->findings;
-  result.diagnosis = Diagnose(rule_.warmup, samples_,
-                              retention_.has_value() ? EvidenceOf(*retention_) : EndEvidence());
+  EndEvidence evidence;
+  if (retention_.has_value()) evidence = EvidenceOf(*retention_);
+  evidence.arenas = arenas_;
+  result.diagnosis = Diagnose(rule_.warmup, samples_, evidence);
   if (!result.sites.empty()) Name(result.sites, result);
 }
 

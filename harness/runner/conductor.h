@@ -16,6 +16,7 @@
 #include "harness/result.h"
 #include "harness/runner/decoder.h"
 #include "harness/sample.h"
+#include "harness/verdict/diagnosis.h"
 #include "harness/verdict/suppression.h"
 #include "harness/verdict/verdict.h"
 
@@ -83,6 +84,7 @@ class Conductor {
   std::vector<Sample> samples_;
   std::vector<SiteFrames> frames_;
   std::vector<Module> modules_;
+  std::vector<ArenaFigures> arenas_;
   std::optional<wire::RetentionMessage> retention_;
   std::optional<Judgement> judgement_;
   std::optional<Snapshot> stacks_snapshot_;  // survivors by full call stack

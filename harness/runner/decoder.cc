@@ -133,6 +133,12 @@ Status Decoder::Take(const wire::MessageHeader& header, const char* payload,
                                  std::string(payload + sizeof(message), message.path_size)});
       return {};
     }
+    case MessageType::kArena: {
+      wire::ArenaMessage message;
+      if (!Read(header, payload, message)) return Malformed(header, kShort);
+      events.emplace_back(message);
+      return {};
+    }
     case MessageType::kRetention: {
       wire::RetentionMessage message;
       if (!Read(header, payload, message)) return Malformed(header, kShort);

@@ -20,7 +20,7 @@ namespace plimsoll {
 struct Goodbye {};  // the agent's process is about to end
 
 using AgentEvent = std::variant<wire::Hello, Sample, Snapshot, SiteFrames, Module,
-                                wire::RetentionMessage, Goodbye>;
+                                wire::ArenaMessage, wire::RetentionMessage, Goodbye>;
 
 class Decoder {
  public:

@@ -41,6 +41,7 @@ enum class MessageType : uint32_t {
   kModule,
   kRetention,
   kGoodbye,
+  kArena,
   // harness to agent
   kContinue = 64,
   kStop,
@@ -125,8 +126,16 @@ struct ModuleMessage {
 struct RetentionMessage {
   uint64_t rss_anon_before_bytes;
   uint64_t rss_anon_after_bytes;
-  uint32_t purge;  // which Purge was done in between
+  uint64_t stack_bytes;  // resident
+  uint32_t purge;        // which Purge was done in between
   uint32_t unused;
+};
+
+// One of glibc's arenas, the main one first; they come before the RetentionMessage, and only
+// where malloc is glibc's.
+struct ArenaMessage {
+  uint64_t system_bytes;
+  uint64_t free_bytes;
 };
 
 enum class Purge : uint32_t { kMallocTrim, kJemallocPurge, kTcmallocRelease, kMimallocCollect };

@@ -62,7 +62,8 @@ std::string Conversation() {
   }
   stream.Put(MessageType::kFrames, wire::FramesMessage{5, 1}, std::string(8, '\x10'));
   stream.Put(MessageType::kModule, wire::ModuleMessage{1, 9, 0, 4, 0}, "/lib");
-  stream.Put(MessageType::kRetention, wire::RetentionMessage{2, 1, 0, 0});
+  stream.Put(MessageType::kArena, wire::ArenaMessage{4096, 64});
+  stream.Put(MessageType::kRetention, wire::RetentionMessage{2, 1, 3, 0, 0});
   return stream.bytes();
 }
 
