@@ -17,6 +17,7 @@
 #include "scenarios/script/script.h"
 #include "scenarios/zoo/models.h"
 #include "tools/exit_status.h"
+#include "tools/noise_options.h"
 #include "tools/report_options.h"
 
 namespace plimsoll {
@@ -44,6 +45,7 @@ struct RunOptions {
   std::string filter;
   LaunchOptions launch;
   ReportOptions reports;
+  NoiseOptions noise;
   std::string suppressions;
   bool no_stacks = false;
 };
@@ -95,6 +97,9 @@ int Run(const RunOptions& options) {
   // A bad request is refused before the first case runs, not after an hour.
   LaunchOptions launch = options.launch;
   launch.capture_stacks = !options.no_stacks;
+  const auto children = ChildrenFor(options.noise, launch.level.value_or(Rule().level), true);
+  if (!children.has_value()) return Refuse(children.error());
+  launch.children = *children;
   if (!options.suppressions.empty()) {
     Expected<std::vector<Suppression>> loaded = LoadSuppressions(options.suppressions);
     if (!loaded.has_value()) return Refuse(loaded.error());
@@ -180,6 +185,7 @@ void AddRunCommand(CLI::App& app, int& status) {
   command->add_option("--timeout", options->launch.timeout_seconds, "Seconds a case may take");
   command->add_flag("--no-stacks", options->no_stacks,
                     "Name the calling function only: no second phase with full call stacks");
+  AddNoiseOptions(*command, options->noise);
   command->add_option("--suppressions", options->suppressions,
                       "Known leaks that are not judged (YAML: name, reason, kind, stack)");
   AddReportOptions(*command, options->reports);

@@ -12,7 +12,6 @@
 #include <string_view>
 #include <vector>
 
-#include "base/units.h"
 #include "harness/gate/suppression_file.h"
 #include "harness/runner/children.h"
 #include "harness/runner/entry.h"
@@ -21,6 +20,7 @@
 #include "harness/runner/parent.h"
 #include "scenarios/launch/installation.h"
 #include "tools/exit_status.h"
+#include "tools/noise_options.h"
 #include "tools/report_options.h"
 
 namespace plimsoll {
@@ -59,8 +59,7 @@ struct WatchRequest {
   bool until_decided = false;
   bool no_stacks = false;
   std::string suppressions;
-  uint32_t children = 0;
-  std::string exclude;
+  NoiseOptions noise;
   ReportOptions reports;
 };
 
@@ -130,28 +129,6 @@ Expected<CaseSpec> SpecOf(const WatchRequest& request) {
   return spec;
 }
 
-// Absent: one process is judged, by its ledger alone.
-Expected<std::optional<ChildrenOptions>> ChildrenOf(const WatchRequest& request,
-                                                    bool ledger_enters) {
-  if (request.children == 0 && request.exclude.empty() && ledger_enters) return std::nullopt;
-  ChildrenOptions options;
-  options.metrics = {ledger_enters ? NoisyMetric::kUnaccounted : NoisyMetric::kRssAnon};
-  options.level = request.rule.level;
-  if (request.children != 0) options.children = request.children;
-  if (!request.exclude.empty()) {
-    const Expected<uint64_t> bytes = ParseBytes(request.exclude);
-    if (!bytes.has_value() || *bytes == 0) {
-      return BadValue("", "--exclude", request.exclude,
-                      "expected bytes per iteration above 0, such as '4 KiB'");
-    }
-    options.wanted_bytes_per_iteration = static_cast<double>(*bytes);
-  }
-  if (const Status checked = Check(options); !checked.has_value()) {
-    return tl::unexpected(checked.error());
-  }
-  return options;
-}
-
 int Watch(const WatchRequest& request) {
   Expected<CaseSpec> spec = SpecOf(request);
   if (!spec.has_value()) return Refuse(spec.error().message);
@@ -166,7 +143,7 @@ int Watch(const WatchRequest& request) {
                  "several runs of it\n",
                  request.command[0].c_str(), (*outside)->c_str());
   }
-  const auto children = ChildrenOf(request, spec->watch->ledger_enters);
+  const auto children = ChildrenFor(request.noise, request.rule.level, spec->watch->ledger_enters);
   if (!children.has_value()) return Refuse(children.error().message);
 
   HandleSignals();
@@ -216,13 +193,7 @@ void AddWatchCommand(CLI::App& app, int& status) {
                     "End the program (SIGTERM) as soon as there is a verdict");
   command->add_flag("--no-stacks", request->no_stacks,
                     "Name the calling function only: no second phase with full call stacks");
-  command->add_option(
-      "--children", request->children,
-      "Run the program so many times more, to judge its memory that the ledger "
-      "does not see (10 and more; as many as needed where the ledger cannot enter)");
-  command->add_option("--exclude", request->exclude,
-                      "Choose the number and length of those runs to find, or exclude, growth of "
-                      "so many bytes per iteration");
+  AddNoiseOptions(*command, request->noise);
   command->add_option("--suppressions", request->suppressions,
                       "Known leaks that are not judged (YAML: name, reason, kind, stack)");
   AddReportOptions(*command, request->reports);

@@ -189,8 +189,7 @@ TEST(WatchTest, AKnownLeakIsSuppressedAndCounted) {
 }
 
 TEST(WatchTest, OnValgrindLostBlocksAreTheVerdict) {
-  const Outcome leak =
-      OutcomeOf("--environment valgrind -- tools/watched_program leak client 150");
+  const Outcome leak = OutcomeOf("--environment valgrind -- tools/watched_program leak client 150");
   EXPECT_EQ(leak.status, 1) << leak.errors;
   EXPECT_EQ(Verdict(leak), "LEAK");
   EXPECT_THAT(WorstSite(leak), ContainsRegex("^heap: .*KeepATensor"));

@@ -97,7 +97,9 @@ CaseResult RunScriptCase(const ScriptCase& script_case, const LaunchOptions& opt
     result.reason = spec.has_value() ? ledger.error().message : spec.error().message;
     return result;
   }
-  CaseResult result = RunCase(*spec, *ledger, observer);
+  CaseResult result = options.children.has_value()
+                          ? RunChildren(*spec, *options.children, *ledger, observer)
+                          : RunCase(*spec, *ledger, observer);
   HoldLines(result, script_case.lines);
   return result;
 }

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "harness/result.h"
+#include "harness/runner/children.h"
 #include "harness/runner/parent.h"
 #include "scenarios/script/script.h"
 
@@ -25,6 +26,7 @@ struct LaunchOptions {
   std::optional<double> timeout_seconds;
   bool capture_stacks = true;
   std::vector<Suppression> suppressions;
+  std::optional<ChildrenOptions> children;  // to judge memory that the ledger does not see
 };
 
 // A private folder for engines' configurations, removed with everything in it.
