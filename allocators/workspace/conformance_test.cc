@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <barrier>
+#include <filesystem>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -272,6 +273,19 @@ TEST(Nd4jConformance, Row13_MmapDataSurvivesReopen) {
   }
   const WorkspaceScope scope = Must(ws->Enter());
   EXPECT_EQ(Sum(MakeDoubles(100)), 1000.0);
+}
+
+TEST(Nd4jConformance, Row13_MmapDataOfANamedFileSurvivesItsWorkspace) {
+  const std::string path = ::testing::TempDir() + "/row-13";
+  for (int run = 0; run < 2; ++run) {
+    const auto ws = MakeWorkspace(
+        Builder().InitialSize(1'000'000).Location(LocationPolicy::kMmap).MmapPath(path));
+    const WorkspaceScope scope = Must(ws->Enter());
+    const Doubles array = MakeDoubles(100);
+    if (run == 0) std::fill(array.unchecked().begin(), array.unchecked().end(), 10.0);
+    EXPECT_EQ(Sum(array), 1000.0) << "run " << run;
+  }
+  std::filesystem::remove(path);
 }
 
 TEST(Nd4jConformance, Row14_ReallocateFollowsTheLargestDemand_WithADelayOf3) {
