@@ -16,8 +16,8 @@
 namespace plimsoll {
 
 struct PeerFigure {
-  double nanoseconds = 0;                  // CPU time of one item, the fastest repetition
-  std::optional<double> faults_per_cycle;  // of that repetition; absent: not counted
+  double nanoseconds = 0;                  // CPU time of one item, in the fastest run
+  std::optional<double> faults_per_cycle;  // of that run; absent: not counted
 };
 
 // By loop ("Cycle"), then by contender ("workspace", "monotonic", "jemalloc").

@@ -39,7 +39,7 @@ PeerFigures GoodFigures() {
   return figures;
 }
 
-TEST(PeerTable, KeepsTheFastestRepetitionAndNamesTheMalloc) {
+TEST(PeerTable, KeepsTheFastestRunAndNamesTheMalloc) {
   const PeerFigures figures = GoodFigures();
   EXPECT_DOUBLE_EQ(figures.at("Alloc").at("workspace").nanoseconds, 2);
   EXPECT_DOUBLE_EQ(figures.at("Alloc").at("glibc").nanoseconds, 20);

@@ -46,7 +46,7 @@ constexpr std::array<Peer, 4> kPeers = {{{"glibc", ""},
 
 struct Request {
   std::string json;  // file for the figures; empty: none
-  std::string repetitions = "5";
+  int repetitions = 3;
 };
 
 Expected<Request> ParseRequest(int argc, char** argv) {
@@ -59,8 +59,8 @@ Expected<Request> ParseRequest(int argc, char** argv) {
     if (found == 'j') {
       request.json = optarg;
     } else if (found == 'r') {
-      request.repetitions = optarg;
-      if (::atoi(optarg) < 1) {
+      request.repetitions = ::atoi(optarg);
+      if (request.repetitions < 1) {
         return BadValue("workspace_peers", "--repetitions", optarg, "expected a number from 1");
       }
     } else {
@@ -72,11 +72,9 @@ Expected<Request> ParseRequest(int argc, char** argv) {
 }
 
 // Runs the benchmark to its end, its table going where ours goes.
-Status RunBenchmark(const Peer& peer, const std::string& preload, const std::string& out,
-                    const std::string& repetitions) {
+Status RunBenchmark(const Peer& peer, const std::string& preload, const std::string& out) {
   ProcessOptions options;
   options.command = {kBenchmark, "--benchmark_out=" + out, "--benchmark_out_format=json",
-                     "--benchmark_repetitions=" + repetitions,
                      std::string("--benchmark_filter=") + (preload.empty() ? "." : "/malloc$")};
   if (!preload.empty()) options.preload = {preload};
   options.capture_output = false;
@@ -88,8 +86,9 @@ Status RunBenchmark(const Peer& peer, const std::string& preload, const std::str
   return Fail(std::string(kBenchmark) + " under " + peer.name + ": " + Describe(*status));
 }
 
-Status Measure(const Peer& peer, const std::string& folder, const std::string& repetitions,
-               PeerFigures& figures) {
+// Each repetition in a process of its own: of repetitions in one, Google Benchmark also
+// writes the variation, and that of counters which are all 0 is no JSON.
+Status Measure(const Peer& peer, const std::string& folder, int repetitions, PeerFigures& figures) {
   std::string preload;
   if (*peer.library != '\0') {
     const std::optional<std::string> found = FindLibrary(peer.library);
@@ -99,14 +98,19 @@ Status Measure(const Peer& peer, const std::string& folder, const std::string& r
     }
     preload = *found;
   }
-  std::printf("\n-- malloc of %s\n", peer.name);
-  std::fflush(stdout);
-  const std::string out = folder + "/" + peer.name + ".json";
-  if (Status run = RunBenchmark(peer, preload, out, repetitions); !run) return run;
-  const Expected<std::string> text = ReadFile(out);
-  if (!text) return tl::unexpected(text.error());
-  return AddPeerRun(figures, nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false),
-                    peer.name, peer.library, out);
+  for (int repetition = 1; repetition <= repetitions; ++repetition) {
+    std::printf("\n-- malloc of %s, %d of %d\n", peer.name, repetition, repetitions);
+    std::fflush(stdout);
+    const std::string out = folder + "/" + peer.name + ".json";
+    if (Status run = RunBenchmark(peer, preload, out); !run) return run;
+    const Expected<std::string> text = ReadFile(out);
+    if (!text) return tl::unexpected(text.error());
+    const nlohmann::json run = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    if (Status added = AddPeerRun(figures, run, peer.name, peer.library, out); !added) {
+      return added;
+    }
+  }
+  return {};
 }
 
 // What the run was made of, as every result file says it.
