@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "allocators/allocation_error.h"
+#include "allocators/workspace/file_test_support.h"
 #include "allocators/workspace/manager.h"
 #include "allocators/workspace/scope.h"
 #include "allocators/workspace/test_support.h"
@@ -258,7 +259,45 @@ TEST(BadInput, MmapOfAnEmptyFileWithoutASize) {
   std::filesystem::remove(path);
 }
 
-// A read-only file and a full disk: mapped_file_test.cc, which has what they need.
+Expected<std::unique_ptr<Workspace>> MappedOnto(const std::string& path, int64_t bytes) {
+  return Workspace::Create(
+      Must(Fixed(bytes).Location(LocationPolicy::kMmap).MmapPath(path).Build()), "WS");
+}
+
+// mapped_file_test.cc has the same below the workspace, and on a file system that is
+// mounted read-only.
+TEST(BadInput, MmapOverAReadOnlyFile) {
+  const std::string path = ::testing::TempDir() + "/read-only";
+  std::ofstream(path) << "read me";
+  std::filesystem::permissions(path, std::filesystem::perms::owner_read);
+  std::string error;
+  {
+    const WithoutRootsPowerOverFiles as_anybody;
+    error = ErrorOf(MappedOnto(path, 1024));
+  }
+  EXPECT_EQ(error, "workspace 'WS': initial 1024 bytes: " + path +
+                       ": open for a mapped workspace: Permission denied");
+  EXPECT_EQ(std::filesystem::file_size(path), 7u);
+  std::filesystem::remove(path);
+}
+
+// mapped_file_test.cc has the same on a small tmpfs, where it may mount one.
+TEST(BadInput, MmapOverAFullDisk) {
+  const std::string made = ::testing::TempDir() + "/made-on-a-full-disk";
+  const std::string users = ::testing::TempDir() + "/users-on-a-full-disk";
+  std::ofstream(users) << "the user's";
+  {
+    const FileSizeLimited full(64 << 10);
+    for (const std::string& path : {made, users}) {
+      EXPECT_EQ(ErrorOf(MappedOnto(path, 1 << 20)),
+                "workspace 'WS': initial 1048576 bytes: " + path +
+                    ": reserve 1048576 bytes: File too large");
+    }
+  }
+  EXPECT_FALSE(std::filesystem::exists(made)) << "nothing is left behind";
+  EXPECT_EQ(std::filesystem::file_size(users), 10u) << "a user's file is as it was";
+  std::filesystem::remove(users);
+}
 
 TEST(BadInputDeathTest, AScopeThatEndsOnAForeignThreadAborts) {
   EXPECT_DEATH(

@@ -3,6 +3,7 @@
 
 #include <atomic>
 #include <barrier>
+#include <filesystem>
 #include <mutex>
 #include <numeric>
 #include <optional>
@@ -48,6 +49,8 @@ double Sum(const Doubles& array) {
   const std::span<double> values = Must(array.values());
   return std::accumulate(values.begin(), values.end(), 0.0);
 }
+
+Builder Mapped() { return Builder().InitialSize(1'000'000).Location(LocationPolicy::kMmap); }
 
 // One cycle that makes one array.
 void Cycle(Workspace& workspace, size_t doubles) {
@@ -264,7 +267,7 @@ TEST(Nd4jConformance, Row12_EveryMoveOfALeakedOrOldGenerationArrayIsAnError) {
 }
 
 TEST(Nd4jConformance, Row13_MmapDataSurvivesReopen) {
-  const auto ws = MakeWorkspace(Builder().InitialSize(1'000'000).Location(LocationPolicy::kMmap));
+  const auto ws = MakeWorkspace(Mapped());
   {
     const WorkspaceScope scope = Must(ws->Enter());
     const Doubles array = MakeDoubles(100);
@@ -272,6 +275,18 @@ TEST(Nd4jConformance, Row13_MmapDataSurvivesReopen) {
   }
   const WorkspaceScope scope = Must(ws->Enter());
   EXPECT_EQ(Sum(MakeDoubles(100)), 1000.0);
+}
+
+TEST(Nd4jConformance, Row13_MmapDataOfANamedFileSurvivesItsWorkspace) {
+  const std::string path = ::testing::TempDir() + "/row-13";
+  for (int run = 0; run < 2; ++run) {
+    const auto ws = MakeWorkspace(Mapped().MmapPath(path));
+    const WorkspaceScope scope = Must(ws->Enter());
+    const Doubles array = MakeDoubles(100);
+    if (run == 0) std::fill(array.unchecked().begin(), array.unchecked().end(), 1.0);
+    EXPECT_EQ(Sum(array), 100.0) << "run " << run;
+  }
+  std::filesystem::remove(path);
 }
 
 TEST(Nd4jConformance, Row14_ReallocateFollowsTheLargestDemand_WithADelayOf3) {
@@ -446,16 +461,6 @@ TEST(Nd4jConformance, Row19_DebugSpill_OffsetIsZero_SpilledIs400Bytes) {
   EXPECT_TRUE(array.attached());
   EXPECT_EQ(ws->offset(), 0u);
   EXPECT_EQ(ws->Statistics().spilled, 400u);
-}
-
-TEST(Nd4jConformance, Row19_DebugBypass_ArrayIsUnattached) {
-  std::atomic<WorkspaceDebugMode> mode{WorkspaceDebugMode::kBypassEverything};
-  WorkspaceOptions options;
-  options.debug_mode = &mode;
-  const auto ws = MakeWorkspace(Basic(), "R_119_1994", options);
-  const WorkspaceScope scope = Must(ws->Enter());
-  EXPECT_FALSE(Must(TypedArray<float>::Create(10 * 10)).attached());
-  EXPECT_EQ(ws->Statistics().this_cycle, 0u);
 }
 
 TEST(Nd4jConformance, Row20_Native_128Bytes_TenTimes128Spill1152_NextScopeHas1280) {

@@ -18,6 +18,7 @@
 #include <thread>
 #include <vector>
 
+#include "allocators/memory_limit/anonymous_memory.h"
 #include "allocators/memory_limit/memory_limit.h"
 #include "allocators/workspace/manager.h"
 #include "allocators/workspace/mapped_file.h"
@@ -273,8 +274,8 @@ TEST(Nd4jDefects, AnExistingIdDoesNotIgnoreANewConfiguration) {
               HasSubstr("spill: 'EXTERNAL' against 'FAIL'"));
 }
 
-TEST(Nd4jDefects, AThreadsWorkspacesGoWithTheThread) {
-  // Complaint #3483: hours of short-lived threads ate all memory.
+TEST(Nd4jDefects, AThreadsWorkspacesGoWithTheThread_Complaint3483) {
+  // Hours of short-lived threads ate all memory.
   CountingResource upstream;
   WorkspaceManagerOptions options;
   options.upstream = &upstream;
@@ -354,6 +355,19 @@ TEST(Nd4jComplaints, AnArrayKeptFromAnEarlierIterationIsNamedAsSuch_5977) {
                 "(current)");
     }
   }
+}
+
+TEST(Nd4jComplaints, WhichLimitWasReachedAndWhatEachCountsIsInTheError_Docs91) {
+  // Users set both limits alike, and the physical one, which counts the whole process,
+  // was reached first without saying so.
+  ProcAnonymousMemory memory;
+  const auto limit = Must(MemoryLimit::Create({1_GiB, Must(memory.Exact()) + 32_MiB}));
+  WorkspaceManagerOptions options;
+  options.limit = limit.get();
+  WorkspaceManager manager(options);
+  EXPECT_THAT(ErrorOf(manager.Get(Must(Fixed(64 << 20).Build()), "LARGE")),
+              AllOf(HasSubstr("out of memory over max_physical_bytes: asked 64.0 MiB"),
+                    HasSubstr("in use 0 B of 1.00 GiB; anonymous RSS "), HasSubstr("; thread ")));
 }
 
 TEST(Nd4jComplaints, OneDoubleFitsInEightBytes_9370) {

@@ -3,13 +3,10 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <linux/capability.h>
 #include <sched.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
-#include <sys/syscall.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -22,6 +19,7 @@
 #include <optional>
 #include <string>
 
+#include "allocators/workspace/file_test_support.h"
 #include "base/units.h"
 
 namespace plimsoll {
@@ -43,22 +41,6 @@ size_t OpenDescriptors() {
   const std::filesystem::directory_iterator all("/proc/self/fd");
   return static_cast<size_t>(std::distance(begin(all), end(all)));
 }
-
-// Root may write to any file, whatever its mode; this thread may not while this lives.
-class WithoutRootsPowerOverFiles {
- public:
-  WithoutRootsPowerOverFiles() {
-    EXPECT_EQ(::syscall(SYS_capget, &header_, before_), 0);
-    __user_cap_data_struct without[2] = {before_[0], before_[1]};
-    without[0].effective &= ~(1u << CAP_DAC_OVERRIDE);
-    EXPECT_EQ(::syscall(SYS_capset, &header_, without), 0);
-  }
-  ~WithoutRootsPowerOverFiles() { EXPECT_EQ(::syscall(SYS_capset, &header_, before_), 0); }
-
- private:
-  __user_cap_header_struct header_ = {_LINUX_CAPABILITY_VERSION_3, 0};
-  __user_cap_data_struct before_[2] = {};
-};
 
 class MappedFileTest : public ::testing::Test {
  protected:
@@ -161,20 +143,8 @@ TEST_F(MappedFileTest, AFileInUseIsAnErrorUntilItIsFree) {
 // A disk that is full, by the file-size limit: this path needs no privilege and so
 // always runs.
 class MappedFileSizeLimitTest : public MappedFileTest {
- protected:
-  void SetUp() override {
-    MappedFileTest::SetUp();
-    ASSERT_EQ(::getrlimit(RLIMIT_FSIZE, &before_), 0);
-    const rlimit limited = {1 << 20, before_.rlim_max};
-    ASSERT_EQ(::setrlimit(RLIMIT_FSIZE, &limited), 0);
-  }
-  void TearDown() override {
-    ::setrlimit(RLIMIT_FSIZE, &before_);
-    MappedFileTest::TearDown();
-  }
-
  private:
-  rlimit before_ = {};
+  const FileSizeLimited limited_{1 << 20};
 };
 
 TEST_F(MappedFileSizeLimitTest, IsAnErrorBeforeAnyStoreAndLeavesNothingBehind) {

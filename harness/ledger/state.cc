@@ -19,9 +19,12 @@ void BeforeFork() {
   state.sites.lock().Lock();
   state.heap.LockForFork();
   state.agent.LockForFork();
+  // ThreadSanitizer's own handler, which runs before ours in the child, allocates.
+  ++thread_state.suppressed;
 }
 
 void AfterForkInParent() {
+  --thread_state.suppressed;
   state.agent.UnlockAfterFork();
   state.heap.UnlockAfterFork();
   state.sites.lock().Unlock();

@@ -22,6 +22,9 @@ class TensorAllocator {
   // Null: the engine keeps its own.
   virtual std::pmr::memory_resource* resource() { return nullptr; }
 
+  // For what ends before its step does; ask anew in every step. Null: as above.
+  virtual std::pmr::memory_resource* step_resource() { return resource(); }
+
   // Around each iteration: to the arena, one step.
   virtual void BeginStep() {}
   virtual void EndStep() {}

@@ -72,8 +72,8 @@ void CompiledNetwork::Forward(const PackedLayer& layer, float* scratch, bool rel
   }
 }
 
-double CompiledNetwork::Infer() {
-  std::pmr::vector<float> scratch(scratch_floats_, resource_);
+double CompiledNetwork::Infer(std::pmr::memory_resource* step) const {
+  std::pmr::vector<float> scratch(scratch_floats_, step);
   std::copy(input_.begin(), input_.end(), scratch.begin());
   for (size_t i = 0; i < layers_.size(); ++i) {
     Forward(layers_[i], scratch.data(), /*relu=*/i + 1 < layers_.size());

@@ -15,12 +15,12 @@ namespace plimsoll {
 
 class CompiledNetwork {
  public:
-  // Compiles: everything it holds comes from `resource`, which must outlive it.
+  // Compiles: what it holds comes from `resource`, which must outlive it.
   CompiledNetwork(const MiniOptions& options, std::pmr::memory_resource* resource);
 
-  // One forward pass over the seeded input, in a scratch block that lives as long as
-  // the call. Returns the sum of the outputs: the same bits every time.
-  double Infer();
+  // One forward pass over the seeded input, in a scratch block of `step` that lives as
+  // long as the call. Returns the sum of the outputs: the same bits every time.
+  double Infer(std::pmr::memory_resource* step) const;
 
   // Bytes of the scratch block; less than all activations together.
   size_t scratch_bytes() const { return scratch_floats_ * sizeof(float); }

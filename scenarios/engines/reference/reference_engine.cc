@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "scenarios/engines/reference/compiled_network.h"
+#include "scenarios/engines/reference/cyclic_allocator.h"
 #include "scenarios/engines/reference/leak.h"
 #include "scenarios/engines/reference/mini_options.h"
 #include "scenarios/engines/reference/trainable_network.h"
@@ -128,16 +129,21 @@ class ReferenceEngine : public Engine {
     return resource != nullptr ? resource : std::pmr::new_delete_resource();
   }
 
+  std::pmr::memory_resource* step_resource() {
+    std::pmr::memory_resource* const step = allocator_->step_resource();
+    return step != nullptr ? step : std::pmr::new_delete_resource();
+  }
+
   void Infer() {
     if (!compiled_) throw std::runtime_error("nothing is compiled");
-    const double output = compiled_->Infer();
+    const double output = compiled_->Infer(step_resource());
     if (!expected_output_) expected_output_ = output;
     if (output != *expected_output_) throw std::runtime_error("the output differs");
   }
 
   void Train() {
     if (!trained_) throw std::runtime_error("nothing is built");
-    last_loss_ = trained_->Train();
+    last_loss_ = trained_->Train(step_resource());
     if (!std::isfinite(last_loss_)) throw std::runtime_error("the loss is not finite");
   }
 
@@ -173,8 +179,10 @@ Expected<std::unique_ptr<Engine>> MakeReferenceEngine(const EngineConfig& config
   options.seed = static_cast<uint64_t>(knobs.Integer("seed", 1, 0, INT64_MAX));
   const bool print_loss = knobs.Flag("print_loss", false);
   const ArenaOptions arena = ReadArenaOptions(knobs);
+  const CyclicOptions cyclic = ReadCyclicOptions(knobs);
   if (Status status = knobs.Finish(); !status) return tl::unexpected(status.error());
-  auto allocator = MakeTensorAllocator(config, arena);
+  auto allocator = IsCyclicAllocator(config.allocator) ? MakeCyclicAllocator(config, cyclic)
+                                                       : MakeTensorAllocator(config, arena);
   if (!allocator) return tl::unexpected(allocator.error());
   if (!config.models.empty()) {
     return BadValue(config.path, "model", config.models[0],

@@ -24,7 +24,7 @@ namespace plimsoll {
 //   leak: SIZE      keep a reachable block of SIZE bytes; {bytes: SIZE, every: N}
 //   pattern: NAME   one iteration of a pattern of `patterns`; {name: NAME, seed: N}
 // Knobs: batch, features, width, depth, classes, learning_rate, seed (MiniOptions),
-// print_loss, and those of the allocator.
+// print_loss, and those of the allocator (ArenaOptions, CyclicOptions).
 Expected<std::unique_ptr<Engine>> MakeReferenceEngine(const EngineConfig& config,
                                                       std::span<const Pattern> patterns);
 

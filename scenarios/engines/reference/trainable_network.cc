@@ -9,8 +9,8 @@ namespace plimsoll {
 TrainableNetwork::TrainableNetwork(const MiniOptions& options, std::pmr::memory_resource* resource)
     : options_(options),
       resource_(resource),
-      input_(Allocate(options.features)),
-      targets_(Allocate(options.classes)),
+      input_(Allocate(options.features, resource)),
+      targets_(Allocate(options.classes, resource)),
       layers_(resource) {
   FillUniform(options_.seed, 0, 1.0f, input_);
   FillUniform(options_.seed, 1'000'000, 1.0f, targets_);
@@ -25,13 +25,14 @@ TrainableNetwork::TrainableNetwork(const MiniOptions& options, std::pmr::memory_
   }
 }
 
-TrainableNetwork::Floats TrainableNetwork::Allocate(int64_t width) const {
-  return Floats(static_cast<size_t>(options_.batch * width), resource_);
+TrainableNetwork::Floats TrainableNetwork::Allocate(int64_t width,
+                                                    std::pmr::memory_resource* resource) const {
+  return Floats(static_cast<size_t>(options_.batch * width), resource);
 }
 
 TrainableNetwork::Floats TrainableNetwork::Forward(const Layer& layer, const Floats& x,
                                                    bool relu) const {
-  Floats y = Allocate(layer.out);
+  Floats y = Allocate(layer.out, x.get_allocator().resource());
   for (int64_t b = 0; b < options_.batch; ++b) {
     for (int64_t o = 0; o < layer.out; ++o) {
       float sum = layer.bias[o];
@@ -46,7 +47,7 @@ TrainableNetwork::Floats TrainableNetwork::Forward(const Layer& layer, const Flo
 
 TrainableNetwork::Floats TrainableNetwork::Backward(Layer& layer, const Floats& x,
                                                     const Floats& gradient) const {
-  Floats inner = Allocate(layer.in);
+  Floats inner = Allocate(layer.in, x.get_allocator().resource());
   const auto rate = static_cast<float>(options_.learning_rate);
   for (int64_t b = 0; b < options_.batch; ++b) {
     for (int64_t o = 0; o < layer.out; ++o) {
@@ -72,15 +73,15 @@ TrainableNetwork::Floats TrainableNetwork::Backward(Layer& layer, const Floats& 
   return inner;
 }
 
-double TrainableNetwork::Train() {
-  std::pmr::vector<Floats> activations(resource_);
+double TrainableNetwork::Train(std::pmr::memory_resource* step) {
+  std::pmr::vector<Floats> activations(step);
   activations.reserve(layers_.size() + 1);
-  activations.push_back(Floats(input_, resource_));
+  activations.push_back(Floats(input_, step));
   for (size_t i = 0; i < layers_.size(); ++i) {
     activations.push_back(Forward(layers_[i], activations[i], i + 1 < layers_.size()));
   }
   const Floats& output = activations.back();
-  Floats gradient = Allocate(options_.classes);
+  Floats gradient = Allocate(options_.classes, step);
   double loss = 0;
   const float scale = 1.0f / static_cast<float>(output.size());
   for (size_t i = 0; i < output.size(); ++i) {

@@ -14,12 +14,13 @@ namespace plimsoll {
 
 class TrainableNetwork {
  public:
-  // Everything it holds comes from `resource`, which must outlive it.
+  // What it holds from step to step comes from `resource`, which must outlive it.
   TrainableNetwork(const MiniOptions& options, std::pmr::memory_resource* resource);
 
   // One step of gradient descent on the squared error against seeded targets. Returns
-  // the mean loss before the update, which falls from step to step.
-  double Train();
+  // the mean loss before the update, which falls from step to step. What it takes from
+  // `step` it has given back when it returns.
+  double Train(std::pmr::memory_resource* step);
 
  private:
   using Floats = std::pmr::vector<float>;
@@ -31,7 +32,8 @@ class TrainableNetwork {
     Floats bias;
   };
 
-  Floats Allocate(int64_t width) const;
+  Floats Allocate(int64_t width, std::pmr::memory_resource* resource) const;
+  // These two allocate where `x` did.
   Floats Forward(const Layer& layer, const Floats& x, bool relu) const;
   // Turns the gradient of a layer's output into that of its input; updates the layer.
   Floats Backward(Layer& layer, const Floats& x, const Floats& gradient) const;

@@ -1,0 +1,90 @@
+#include "stress_tests/peer_table.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <string>
+
+namespace plimsoll {
+namespace {
+
+using nlohmann::json;
+using ::testing::HasSubstr;
+
+json Row(const std::string& name, double nanoseconds) {
+  return {{"name", name}, {"run_type", "iteration"}, {"items_per_second", 1e9 / nanoseconds}};
+}
+
+json RunOf(const std::string& library, const json& rows) {
+  return {{"context", {{"malloc", library}}}, {"benchmarks", rows}};
+}
+
+constexpr const char* kJemalloc = "/usr/lib/libjemalloc.so.2";
+
+PeerFigures GoodFigures() {
+  json touched = Row("CycleTouched/workspace", 300);
+  touched["faults"] = 0.0;
+  PeerFigures figures;
+  EXPECT_TRUE(AddPeerRun(figures,
+                         RunOf("/lib/libc.so.6",
+                               {Row("Alloc/workspace/repeats:3", 4), Row("Alloc/workspace", 2),
+                                Row("Alloc/malloc", 20), Row("Scope/workspace", 40),
+                                Row("Cycle/workspace", 3), touched}),
+                         "glibc", "", "here")
+                  .has_value());
+  EXPECT_TRUE(AddPeerRun(figures,
+                         RunOf(kJemalloc, {Row("Alloc/malloc", 10), Row("Cycle/malloc", 15)}),
+                         "jemalloc", "libjemalloc.so.2", "there")
+                  .has_value());
+  return figures;
+}
+
+TEST(PeerTable, KeepsTheFastestRunAndNamesTheMalloc) {
+  const PeerFigures figures = GoodFigures();
+  EXPECT_DOUBLE_EQ(figures.at("Alloc").at("workspace").nanoseconds, 2);
+  EXPECT_DOUBLE_EQ(figures.at("Alloc").at("glibc").nanoseconds, 20);
+  EXPECT_DOUBLE_EQ(figures.at("Alloc").at("jemalloc").nanoseconds, 10);
+  const json written = PeersJson(figures, HoldPeerLines(figures));
+  EXPECT_DOUBLE_EQ(written["loops"]["Alloc"]["jemalloc"]["times_workspace"], 5);
+  EXPECT_TRUE(written["loops"]["Alloc"]["workspace"]["faults_per_cycle"].is_null());
+}
+
+TEST(PeerTable, EveryLineHoldsAtItsLimitAndNotBeyond) {
+  PeerFigures figures = GoodFigures();
+  for (const PeerLine& line : HoldPeerLines(figures)) EXPECT_TRUE(line.holds) << line.text;
+  figures["Alloc"]["workspace"].nanoseconds = 5.01;
+  figures["Scope"]["workspace"].nanoseconds = 40.01;
+  figures["Cycle"]["jemalloc"].nanoseconds = 14.99;
+  figures["CycleTouched"]["workspace"].faults_per_cycle = 0.01;
+  const auto lines = HoldPeerLines(figures);
+  for (const PeerLine& line : lines) EXPECT_FALSE(line.holds) << line.text;
+  EXPECT_THAT(RenderPeers(figures, lines), HasSubstr("MISSED  enter and leave, ns, at most 40: "));
+}
+
+TEST(PeerTable, WhatWasNotMeasuredDoesNotHold) {
+  const auto lines = HoldPeerLines({});
+  ASSERT_EQ(lines.size(), 4u);
+  for (const PeerLine& line : lines) EXPECT_FALSE(line.holds || line.value.has_value());
+  EXPECT_THAT(RenderPeers({}, lines), HasSubstr("not measured"));
+}
+
+TEST(PeerTable, RefusesAnotherMallocAndWhatIsNoResult) {
+  PeerFigures figures;
+  const auto error = [&figures](const json& run) {
+    const Status added = AddPeerRun(figures, run, "jemalloc", "libjemalloc.so.2", "run.json");
+    return added ? std::string("no error") : added.error().message;
+  };
+  EXPECT_EQ(error(RunOf("/lib/libc.so.6", json::array())),
+            "run.json: context.malloc: '/lib/libc.so.6': expected libjemalloc.so.2: it was not "
+            "preloaded");
+  EXPECT_THAT(error(json::array()), HasSubstr("run.json: not a result of workspace_benchmark"));
+  EXPECT_THAT(error(RunOf(kJemalloc, json::array({Row("Alloc", 1)}))),
+              HasSubstr("expected LOOP/CONTENDER"));
+  json failed = Row("Cycle/malloc", 1);
+  failed["error_occurred"] = true;
+  failed["error_message"] = "no memory";
+  EXPECT_EQ(error(RunOf(kJemalloc, json::array({failed}))), "run.json: Cycle/malloc: no memory");
+}
+
+}  // namespace
+}  // namespace plimsoll

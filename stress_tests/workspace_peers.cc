@@ -1,0 +1,162 @@
+// workspace_benchmark under the C library's malloc and under each other one that is
+// installed (LD_PRELOAD), in one table with ratios and lines:
+//
+//   ./bazelw run //stress_tests:workspace_peers -- --json results/runs/NAME.json
+//
+// Exit status: 0 all lines hold; 1 one is missed; 2 the request is wrong; 4 a run failed.
+
+#include <getopt.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <cstdio>
+#include <cstring>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/file.h"
+#include "harness/gate/fingerprint.h"
+#include "harness/report/json.h"
+#include "harness/runner/child_process.h"
+#include "harness/runner/environment.h"
+#include "stress_tests/peer_table.h"
+
+namespace plimsoll {
+namespace {
+
+constexpr const char* kBenchmark = "allocators/workspace/workspace_benchmark";
+constexpr int kMissed = 1;
+constexpr int kBadRequest = 2;
+constexpr int kFailed = 4;
+
+struct Peer {
+  const char* name;
+  const char* library;  // empty: the C library's malloc, and all that needs no malloc
+};
+constexpr std::array<Peer, 4> kPeers = {{{"glibc", ""},
+                                         {"tcmalloc", "libtcmalloc_minimal.so.4"},
+                                         {"jemalloc", "libjemalloc.so.2"},
+                                         {"mimalloc", "libmimalloc.so.2"}}};
+
+struct Request {
+  std::string json;  // file for the figures; empty: none
+  int repetitions = 3;
+};
+
+Expected<Request> ParseRequest(int argc, char** argv) {
+  constexpr option kOptions[] = {{"json", required_argument, nullptr, 'j'},
+                                 {"repetitions", required_argument, nullptr, 'r'},
+                                 {}};
+  Request request;
+  opterr = 0;
+  for (int found; (found = getopt_long(argc, argv, "", kOptions, nullptr)) != -1;) {
+    if (found == 'j') {
+      request.json = optarg;
+    } else if (found == 'r') {
+      request.repetitions = ::atoi(optarg);
+      if (request.repetitions < 1) {
+        return BadValue("workspace_peers", "--repetitions", optarg, "expected a number from 1");
+      }
+    } else {
+      optind = argc + 1;
+    }
+  }
+  if (optind != argc) return Fail("usage: workspace_peers [--json FILE] [--repetitions N]");
+  return request;
+}
+
+// Runs the benchmark to its end, its table going where ours goes.
+Status RunBenchmark(const Peer& peer, const std::string& preload, const std::string& out) {
+  ProcessOptions options;
+  options.command = {kBenchmark, "--benchmark_out=" + out, "--benchmark_out_format=json",
+                     std::string("--benchmark_filter=") + (preload.empty() ? "." : "/malloc$")};
+  if (!preload.empty()) options.preload = {preload};
+  options.capture_output = false;
+  Expected<ChildProcess> child = ChildProcess::Start(options);
+  if (!child) return tl::unexpected(child.error());
+  std::optional<ExitStatus> status;
+  while (!(status = child->Poll())) std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  if (status->code == 0) return {};
+  return Fail(std::string(kBenchmark) + " under " + peer.name + ": " + Describe(*status));
+}
+
+// Each repetition in a process of its own: of repetitions in one, Google Benchmark also
+// writes the variation, and that of counters which are all 0 is no JSON.
+Status Measure(const Peer& peer, const std::string& folder, int repetitions, PeerFigures& figures) {
+  std::string preload;
+  if (*peer.library != '\0') {
+    const std::optional<std::string> found = FindLibrary(peer.library);
+    if (!found) {
+      std::printf("\n-- %s: %s is not installed: left out\n", peer.name, peer.library);
+      return {};
+    }
+    preload = *found;
+  }
+  for (int repetition = 1; repetition <= repetitions; ++repetition) {
+    std::printf("\n-- malloc of %s, %d of %d\n", peer.name, repetition, repetitions);
+    std::fflush(stdout);
+    const std::string out = folder + "/" + peer.name + ".json";
+    if (Status run = RunBenchmark(peer, preload, out); !run) return run;
+    const Expected<std::string> text = ReadFile(out);
+    if (!text) return tl::unexpected(text.error());
+    const nlohmann::json run = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+    if (Status added = AddPeerRun(figures, run, peer.name, peer.library, out); !added) {
+      return added;
+    }
+  }
+  return {};
+}
+
+// What the run was made of, as every result file says it.
+nlohmann::json ContextJson(const std::string& folder) {
+  return nlohmann::json::parse(RenderJson(ThisContext(folder, /*seed=*/1), {})).at("context");
+}
+
+int Run(int argc, char** argv) {
+  const auto refuse = [](const Error& error, int status) {
+    std::fprintf(stderr, "%s\n", error.message.c_str());
+    return status;
+  };
+  const Expected<Request> request = ParseRequest(argc, argv);
+  if (!request) return refuse(request.error(), kBadRequest);
+  std::string folder = std::filesystem::temp_directory_path() / "workspace-peers-XXXXXX";
+  if (::mkdtemp(folder.data()) == nullptr) {
+    return refuse(SystemError(folder, "temporary folder", errno).value(), kFailed);
+  }
+  PeerFigures figures;
+  Status measured;
+  for (const Peer& peer : kPeers) {
+    measured = Measure(peer, folder, request->repetitions, figures);
+    if (!measured) break;
+  }
+  std::filesystem::remove_all(folder);
+  if (!measured) return refuse(measured.error(), kFailed);
+  const std::vector<PeerLine> lines = HoldPeerLines(figures);
+  std::printf("\n%s", RenderPeers(figures, lines).c_str());
+  if (!request->json.empty()) {
+    // `bazel run` starts us elsewhere.
+    const char* caller = ::getenv("BUILD_WORKING_DIRECTORY");
+    const std::filesystem::path folder_of_caller = caller == nullptr ? "." : caller;
+    const std::string path = folder_of_caller / request->json;
+    nlohmann::json document = PeersJson(figures, lines);
+    document["context"] = ContextJson(folder_of_caller);
+    if (Status written = WriteFile(path, document.dump(1) + "\n"); !written) {
+      return refuse(written.error(), kBadRequest);
+    }
+  }
+  for (const PeerLine& line : lines) {
+    if (!line.holds) return kMissed;
+  }
+  return 0;
+}
+
+}  // namespace
+}  // namespace plimsoll
+
+int main(int argc, char** argv) { return plimsoll::Run(argc, argv); }
