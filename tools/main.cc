@@ -10,6 +10,7 @@
 #include "tools/exit_status.h"
 #include "tools/run_command.h"
 #include "tools/watch_command.h"
+#include "tools/weights_command.h"
 
 namespace {
 
@@ -42,6 +43,7 @@ int main(int argc, char** argv) {
   plimsoll::AddRunCommand(app, status);
   plimsoll::AddWatchCommand(app, status);
   plimsoll::AddListCommand(app, status);
+  plimsoll::AddWeightsCommand(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -263,6 +263,9 @@ void AddWeightsCommand(CLI::App& app, int& status) {
       "Weight files (safetensors, ONNX, OpenVINO IR, GGUF, blobs): what is in them,\n"
       "whether they are whole, and the same tensors in another format.");
   command->require_subcommand(1);
+  command->footer(
+      "Exit status: 0 done, and what was verified is whole; 1 a verified file is damaged; 2 the\n"
+      "request is wrong, such as a file that is not there.");
 
   const auto inspect = std::make_shared<Inspect>();
   CLI::App* const inspect_command =

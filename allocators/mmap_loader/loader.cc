@@ -186,7 +186,7 @@ Expected<Tensor> Weights::Acquire(std::string_view name) const {
   if (const Status open = CheckOpen("acquire"); !open) return tl::unexpected(open.error());
   const Expected<size_t> index = model_->directory.Get(name);
   if (!index) return tl::unexpected(index.error());
-  return Tensor::Hold(model_, *index);
+  return Tensor::Hold(model_, model_->directory.at(*index));
 }
 
 Expected<Tensor> Weights::Acquire(size_t index) const {
@@ -195,7 +195,20 @@ Expected<Tensor> Weights::Acquire(size_t index) const {
     return BadValue(report_.path, "tensor index", std::to_string(index),
                     "expected less than " + std::to_string(model_->directory.size()));
   }
-  return Tensor::Hold(model_, index);
+  return Tensor::Hold(model_, model_->directory.at(index));
+}
+
+Expected<Tensor> Weights::AcquireFile(size_t file) const {
+  if (const Status open = CheckOpen("acquire"); !open) return tl::unexpected(open.error());
+  const std::vector<DataFile>& files = model_->directory.files();
+  if (file >= files.size()) {
+    return BadValue(report_.path, "file index", std::to_string(file),
+                    "expected less than " + std::to_string(files.size()));
+  }
+  TensorInfo whole;
+  whole.file = static_cast<uint32_t>(file);
+  whole.bytes = files[file].bytes;
+  return Tensor::Hold(model_, whole);
 }
 
 Status Weights::Revalidate() const {

@@ -63,6 +63,9 @@ class Weights {
   // cannot be had as the options ask.
   Expected<Tensor> Acquire(std::string_view name) const;
   Expected<Tensor> Acquire(size_t index) const;
+  // All bytes of directory().files()[file], header and all, for a runtime that parses the
+  // file itself: a U8 tensor without name, shape and checksum.
+  Expected<Tensor> AcquireFile(size_t file) const;
 
   // An error when a file is no longer what was opened: shrunk, changed or replaced.
   Status Revalidate() const;

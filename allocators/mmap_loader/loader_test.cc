@@ -213,6 +213,24 @@ TEST_F(LoaderTest, OnlyPrivateWeightsCanBeWritten) {
   EXPECT_EQ(loader_.Stats().files, 2u);
 }
 
+TEST_F(LoaderTest, AWholeFileCanBeHeld) {
+  for (const Mode mode : {Mode::kMmap, Mode::kRead}) {
+    const Weights weights = Open({.mode = mode, .verify = true});
+    std::optional<Tensor> file(*weights.AcquireFile(0));
+    const auto bytes = *file->Bytes();
+    ASSERT_EQ(bytes.size(), std::filesystem::file_size(path_));
+    const auto data = bytes.subspan(bytes.size() - pattern_.size());
+    EXPECT_EQ(std::memcmp(data.data(), pattern_.data(), pattern_.size()), 0) << ModeName(mode);
+    file.reset();
+    EXPECT_EQ(Resident(), 0u) << ModeName(mode);
+    ExpectError(weights.AcquireFile(1),
+                {"/model.safetensors: file index: '1'", "expected less than 1"});
+  }
+  Weights closed = Open();
+  closed.Close();
+  ExpectError(closed.AcquireFile(0), {"acquire: 'closed'"});
+}
+
 TEST_F(LoaderTest, CopyWantsTheRightSize) {
   const Weights weights = Open();
   const Tensor tensor = *weights.Acquire("t2");

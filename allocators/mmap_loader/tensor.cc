@@ -7,8 +7,7 @@
 
 namespace plimsoll::weights {
 
-Expected<Tensor> Tensor::Hold(std::shared_ptr<const Model> model, size_t index) {
-  const TensorInfo info = model->directory.at(index);
+Expected<Tensor> Tensor::Hold(std::shared_ptr<const Model> model, const TensorInfo& info) {
   const LoadOptions& options = model->options;
   if (info.file != kInline) {
     Region& region = *model->regions[info.file];

@@ -58,7 +58,7 @@ class Tensor {
   Tensor(std::shared_ptr<const Model> model, const TensorInfo& info)
       : model_(std::move(model)), info_(info) {}
   // Loads, locks and verifies as the model's options say.
-  static Expected<Tensor> Hold(std::shared_ptr<const Model> model, size_t index);
+  static Expected<Tensor> Hold(std::shared_ptr<const Model> model, const TensorInfo& info);
   // Null for a tensor that the directory keeps.
   Region* region() const {
     return info_.file == kInline ? nullptr : model_->regions[info_.file].get();

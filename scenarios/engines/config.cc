@@ -59,14 +59,17 @@ Expected<EngineConfig> LoadEngineConfig(const std::string& path) {
 
   EngineConfig config;
   config.path = path;
-  // Steps and knobs have readers of their own; everything else is read here.
+  // Steps, knobs and weights have readers of their own; everything else is read here.
   json plain = file;
-  for (const char* field : {"setup", "iteration", "teardown", "knobs"}) plain.erase(field);
+  for (const char* field : {"setup", "iteration", "teardown", "knobs", "weights"}) {
+    plain.erase(field);
+  }
   FieldReader reader(plain, path);
   config.scenario = reader.Text("scenario", "");
   config.engine = reader.Text("engine", "");
   config.allocator = reader.Text("allocator", "system");
   config.models = reader.Texts("model");
+  config.findings = reader.Text("findings", "");
   if (Status status = reader.Finish(); !status) return tl::unexpected(status.error());
 
   for (auto& [field, steps] :
@@ -79,6 +82,7 @@ Expected<EngineConfig> LoadEngineConfig(const std::string& path) {
   if (config.iteration.empty()) {
     return BadValue(path, "iteration", "[]", "expected at least one step");
   }
+  if (file.contains("weights")) config.weights = file["weights"];
   if (file.contains("knobs")) config.knobs = file["knobs"];
   if (!config.knobs.is_object()) {
     return BadValue(path, "knobs", Shown(config.knobs), "expected an object");

@@ -33,6 +33,8 @@ struct EngineConfig {
   std::vector<Step> iteration;      // at least one
   std::vector<Step> teardown;       // once
   nlohmann::json knobs = nlohmann::json::object();
+  nlohmann::json weights;  // how to load them (weights.h); null: in the runtime's own way
+  std::string findings;    // file for what the engine found out (engine_main.h); empty: none
 };
 
 // Reads and checks the form of the file; each engine checks its own steps and knobs.

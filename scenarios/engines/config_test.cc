@@ -39,6 +39,11 @@ TEST(ConfigTest, ReadsACase) {
   EXPECT_EQ(config->iteration[1].argument, 2);
   EXPECT_TRUE(config->teardown.empty());
   EXPECT_EQ(config->knobs["threads"], 2);
+  EXPECT_TRUE(config->weights.is_null());
+  const auto loaded = LoadEngineConfig(
+      Write(R"({"iteration": ["a"], "weights": {"loader": "mmap"}, "findings": "f"})"));
+  EXPECT_EQ(loaded->weights["loader"], "mmap");
+  EXPECT_EQ(loaded->findings, "f");
 }
 
 TEST(ConfigTest, RefusesWhatIsWrong) {

@@ -6,10 +6,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <exception>
+#include <nlohmann/json.hpp>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/file.h"
 #include "harness/client.h"
 
 namespace plimsoll {
@@ -75,6 +77,17 @@ void RunPlan(Engine& engine, const Plan& plan, uint64_t iterations, Progress& pr
   run_all(plan.teardown);
 }
 
+// A JSON array of {kind, bytes, evidence}.
+Status WriteFindings(const std::string& path, const std::vector<EngineFinding>& findings) {
+  if (path.empty()) return {};
+  nlohmann::json list = nlohmann::json::array();
+  for (const EngineFinding& finding : findings) {
+    list.push_back(
+        {{"kind", finding.kind}, {"bytes", finding.bytes}, {"evidence", finding.evidence}});
+  }
+  return WriteFile(path, list.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+}
+
 struct CommandLine {
   std::string path;
   uint64_t iterations = 1;
@@ -128,7 +141,8 @@ int EngineMain(int argc, char** argv, std::string_view engine_name, const Engine
     plan = std::move(*prepared);
     RunPlan(**engine, plan, line->iterations, progress);
     (*engine)->Finish();
-    return 0;
+    const Status written = WriteFindings(config->findings, (*engine)->Findings());
+    return written ? 0 : refuse(written.error());
   } catch (const std::exception& error) {
     const std::string ordinal =
         progress.iteration == 0 ? "" : " (iteration " + std::to_string(progress.iteration) + ")";

@@ -6,12 +6,22 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "scenarios/engines/config.h"
 
 namespace plimsoll {
+
+// Something about the case's memory that only the engine knows, in the words of the
+// report's diagnosis.
+struct EngineFinding {
+  std::string kind;  // "weights_in_place"
+  double bytes = 0;
+  std::string evidence;  // one sentence with figures
+};
 
 // One runtime, set up for one case. Used from one thread.
 class Engine {
@@ -29,6 +39,9 @@ class Engine {
 
   // After the last step of the tear-down.
   virtual void Finish() {}
+
+  // Asked for after Finish, and written to EngineConfig::findings.
+  virtual std::vector<EngineFinding> Findings() const { return {}; }
 };
 
 using EngineFactory = std::function<Expected<std::unique_ptr<Engine>>(const EngineConfig&)>;

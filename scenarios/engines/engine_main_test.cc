@@ -33,6 +33,7 @@ class Recorder : public Engine {
   void BeginIteration() override { log_->push_back("{"); }
   void EndIteration() override { log_->push_back("}"); }
   void Finish() override { log_->push_back("finish"); }
+  std::vector<EngineFinding> Findings() const override { return {{"found", 12, "it is so"}}; }
 
  private:
   std::vector<std::string>* log_;
@@ -98,6 +99,16 @@ TEST_F(EngineMainTest, ABadCommandLineIsRefused) {
 TEST_F(EngineMainTest, AFailureNamesStepAndIteration) {
   EXPECT_EQ(Run(R"({"engine": "fake", "iteration": ["a", "throw"]})"), 1);
   EXPECT_THAT(error_, HasSubstr("iteration[1].throw (iteration 1): it broke"));
+}
+
+TEST_F(EngineMainTest, FindingsAreWrittenWhereTheCaseSays) {
+  const std::string path = ::testing::TempDir() + "/findings.json";
+  EXPECT_EQ(Run(R"({"engine": "fake", "iteration": ["a"], "findings": ")" + path + "\"}"), 0);
+  std::ifstream file(path);
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(file), {}),
+            R"([{"bytes":12.0,"evidence":"it is so","kind":"found"}])");
+  EXPECT_EQ(Run(R"({"engine": "fake", "iteration": ["a"], "findings": "/absent/x"})"), 2);
+  EXPECT_THAT(error_, HasSubstr("/absent/x"));
 }
 
 }  // namespace

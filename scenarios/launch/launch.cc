@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 #include <system_error>
 #include <utility>
 
@@ -10,6 +11,7 @@
 #include "harness/gate/lines.h"
 #include "harness/runner/environment.h"
 #include "scenarios/launch/installation.h"
+#include "scenarios/launch/weight_files.h"
 #include "scenarios/script/resolve.h"
 
 namespace plimsoll {
@@ -27,6 +29,21 @@ Expected<Environment> EnvironmentOf(const ScriptCase& script_case) {
   environment.library = custom.preload;
   environment.variables.assign(custom.variables.begin(), custom.variables.end());
   return environment;
+}
+
+std::string FindingsPath(const ScratchFolder& folder) { return folder.path() + "/findings.json"; }
+
+// What the engine found out about its memory (engines/engine_main.h) is part of the
+// diagnosis. A case that did not get so far, or an engine of another kind, has none.
+void AddFindings(const ScratchFolder& folder, CaseResult& result) {
+  const Expected<std::string> text = ReadFile(FindingsPath(folder));
+  if (!text.has_value()) return;
+  const nlohmann::json list = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  if (!list.is_array()) return;
+  for (const nlohmann::json& finding : list) {
+    result.diagnosis.push_back({finding.value("kind", ""), finding.value("bytes", 0.0),
+                                finding.value("evidence", ""), ""});
+  }
 }
 
 }  // namespace
@@ -75,8 +92,15 @@ Expected<CaseSpec> PrepareCase(const ScriptCase& script_case, const LaunchOption
   if (!engine.has_value()) return tl::unexpected(engine.error());
   const Expected<std::string> config = ResolveConfig(script_case);
   if (!config.has_value()) return tl::unexpected(config.error());
+  const Expected<std::string> loaded = ResolveWeights(*config, *engine, script_case.script);
+  if (!loaded.has_value()) return tl::unexpected(loaded.error());
+  nlohmann::json complete = nlohmann::json::parse(*loaded);
+  complete["findings"] = FindingsPath(folder);
+  // What an earlier case left.
+  std::error_code ignored;
+  std::filesystem::remove(FindingsPath(folder), ignored);
   const std::string path = folder.path() + "/config.json";
-  if (const Status written = WriteFile(path, *config); !written.has_value()) {
+  if (const Status written = WriteFile(path, complete.dump()); !written.has_value()) {
     return tl::unexpected(written.error());
   }
   spec.command = {*engine, path};
@@ -100,6 +124,7 @@ CaseResult RunScriptCase(const ScriptCase& script_case, const LaunchOptions& opt
   CaseResult result = options.children.has_value()
                           ? RunChildren(*spec, *options.children, *ledger, observer)
                           : RunCase(*spec, *ledger, observer);
+  AddFindings(folder, result);
   HoldLines(result, script_case.lines);
   return result;
 }

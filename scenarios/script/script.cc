@@ -29,7 +29,31 @@ struct Variant {
   std::string label;  // "[batch=4,threads=2]", or empty
 };
 
-// One for each combination of the values under `vary`.
+// Each variant once for each element of `weights`, where that is a list.
+void MultiplyWeights(const Document& document, std::vector<Variant>& variants) {
+  const auto weights = document.value.find("weights");
+  if (weights == document.value.end() || !weights->is_array()) return;
+  std::vector<Variant> next;
+  for (const Variant& variant : variants) {
+    for (size_t i = 0; i < weights->size(); ++i) {
+      const json& choice = (*weights)[i];
+      Variant copy = variant;
+      copy.document.value["weights"] = choice;
+      const Pointer from = Pointer("/weights") / i;
+      copy.document.lines[Pointer("/weights")] = document.LineOf(from);
+      // In the order in which a person says it.
+      for (const char* field : {"loader", "format", "prefetch"}) {
+        if (!choice.contains(field)) continue;
+        copy.document.lines[Pointer("/weights") / field] = document.LineOf(from / field);
+        copy.label += (copy.label.empty() ? "" : ",") + Shown(choice[field]);
+      }
+      next.push_back(std::move(copy));
+    }
+  }
+  variants = std::move(next);
+}
+
+// One for each combination of the values under `vary`, and of `weights`.
 std::vector<Variant> Multiply(const Document& document) {
   std::vector<Variant> variants = {{document, ""}};
   variants[0].document.value.erase("vary");
@@ -48,6 +72,7 @@ std::vector<Variant> Multiply(const Document& document) {
     }
     variants = std::move(next);
   }
+  MultiplyWeights(document, variants);
   for (Variant& variant : variants) {
     if (!variant.label.empty()) variant.label = "[" + variant.label + "]";
   }
@@ -110,7 +135,7 @@ json LocateModels(const Document& document) {
 // What the engine reads: the script's own steps and knobs, and the case's coordinates.
 std::string MakeConfig(const Document& document, const ScriptCase& one) {
   json config = {{"scenario", one.scenario}, {"engine", one.engine}, {"allocator", one.allocator}};
-  for (const char* field : {"model", "setup", "iteration", "teardown", "knobs"}) {
+  for (const char* field : {"model", "setup", "iteration", "teardown", "knobs", "weights"}) {
     if (document.value.contains(field)) config[field] = document.value[field];
   }
   if (one.engine == "opencv") config["model"] = LocateModels(document);

@@ -29,7 +29,8 @@ std::string Shown(const std::vector<int64_t>& dims) {
 }  // namespace
 
 Expected<Network> Network::Open(const std::string& path, const std::vector<int64_t>& shape,
-                                const NetworkOptions& options) {
+                                const NetworkOptions& options,
+                                const std::optional<NetworkWeights>& weights) {
   const auto inputs = ReadModelInputs(path);
   if (!inputs) return tl::unexpected(inputs.error());
   if (inputs->size() != 1) {
@@ -51,6 +52,11 @@ Expected<Network> Network::Open(const std::string& path, const std::vector<int64
   network.path_ = path;
   network.input_name_ = input.name;
   network.options_ = options;
+  if (weights) {
+    auto loaded = LoadedModel::Open(path, weights->file, weights->options);
+    if (!loaded) return tl::unexpected(loaded.error());
+    network.loaded_ = std::move(*loaded);
+  }
   network.dims_.assign(dims.begin(), dims.end());
   network.model_batch_ = network.dims_.empty() ? 1 : network.dims_[0];
   network.SetBatch(network.model_batch_);
@@ -58,7 +64,15 @@ Expected<Network> Network::Open(const std::string& path, const std::vector<int64
 }
 
 cv::dnn::Net Network::Read() const {
-  cv::dnn::Net net = cv::dnn::readNetFromONNX(path_);
+  cv::dnn::Net net;
+  if (loaded_) {
+    const Status imported = loaded_->Import([&net](std::span<const std::byte> model) {
+      net = cv::dnn::readNetFromONNX(reinterpret_cast<const char*>(model.data()), model.size());
+    });
+    if (!imported) throw std::runtime_error(imported.error().message);
+  } else {
+    net = cv::dnn::readNetFromONNX(path_);
+  }
   if (net.empty()) throw std::runtime_error(path_ + ": OpenCV imported no layers");
   return net;
 }

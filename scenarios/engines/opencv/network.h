@@ -5,6 +5,7 @@
 // be used from different threads at once, one thread each; the rest is for one thread.
 
 #include <cstdint>
+#include <memory>
 #include <mutex>
 #include <opencv2/dnn.hpp>
 #include <optional>
@@ -12,6 +13,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "scenarios/engines/opencv/loaded_model.h"
 
 namespace plimsoll {
 
@@ -22,19 +24,31 @@ struct NetworkOptions {
   bool verify = true;
 };
 
+// Where Network finds weights that the loader is to load.
+struct NetworkWeights {
+  std::string file;
+  weights::LoadOptions options;
+};
+
 class Network {
  public:
-  // `shape`: for dimensions that the file leaves open; empty: the file's own.
+  // `shape`: for dimensions that the file leaves open; empty: the file's own. `weights`:
+  // absent, OpenCV reads the file itself.
   static Expected<Network> Open(const std::string& path, const std::vector<int64_t>& shape,
-                                const NetworkOptions& options);
+                                const NetworkOptions& options,
+                                const std::optional<NetworkWeights>& weights = {});
 
-  // Import; Compile also sets backend and target. Throw cv::Exception.
+  // Import; Compile also sets backend and target. Throw cv::Exception, or
+  // std::runtime_error when the loader fails.
   cv::dnn::Net Read() const;
   cv::dnn::Net Compile() const;
 
   // From now on inputs have this batch size (the first dimension).
   void SetBatch(int batch);
   int ModelBatch() const { return model_batch_; }
+
+  // Null without `weights`.
+  const LoadedModel* loaded_model() const { return loaded_ ? &*loaded_ : nullptr; }
 
   // One forward pass. Throws cv::Exception, or std::runtime_error when an output is not
   // finite or differs from the first one of this batch size.
@@ -51,6 +65,7 @@ class Network {
   std::string path_;
   std::string input_name_;
   NetworkOptions options_;
+  std::optional<LoadedModel> loaded_;
   std::vector<int> dims_;
   int model_batch_ = 1;
   cv::Mat input_;

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "scenarios/engines/opencv/network.h"
+#include "scenarios/engines/weights.h"
 
 namespace plimsoll {
 namespace {
@@ -68,6 +69,21 @@ class OpenCvEngine : public Engine {
     return BadValue(step.where, "", step.name,
                     "expected one of read, compile, infer, infer_in_thread, infer_streams, "
                     "recreate_in_thread, reshape, release");
+  }
+
+  std::vector<EngineFinding> Findings() const override {
+    std::vector<EngineFinding> findings;
+    for (const Network& network : networks_) {
+      const LoadedModel* const model = network.loaded_model();
+      if (model == nullptr) continue;
+      const WeightsUse use{.copied_tensors = model->tensors(),
+                           .copied_bytes = model->tensor_bytes()};
+      for (EngineFinding& finding :
+           FindingsOf(model->report(), use, "OpenCV's importer keeps layers of its own")) {
+        findings.push_back(std::move(finding));
+      }
+    }
+    return findings;
   }
 
  private:
@@ -156,9 +172,13 @@ Expected<std::unique_ptr<Engine>> MakeOpenCvEngine(const EngineConfig& config) {
   if (config.models.empty()) {
     return BadValue(config.path, "model", "", "expected at least one .onnx file");
   }
+  const Expected<std::optional<WeightsChoice>> choice = ReadWeightsChoice(config);
+  if (!choice) return tl::unexpected(choice.error());
   std::vector<Network> networks;
-  for (const std::string& path : config.models) {
-    auto network = Network::Open(path, shape, options);
+  for (size_t i = 0; i < config.models.size(); ++i) {
+    std::optional<NetworkWeights> weights;
+    if (*choice) weights = {(*choice)->files[i], (*choice)->options};
+    auto network = Network::Open(config.models[i], shape, options, weights);
     if (!network) return tl::unexpected(network.error());
     networks.push_back(std::move(*network));
   }

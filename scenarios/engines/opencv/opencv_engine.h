@@ -29,6 +29,9 @@ namespace plimsoll {
 // default), target (cpu or opencl), fusion (true), verify (true: every output must be
 // finite and equal, bit for bit, to the first one of that model and batch size),
 // input_shape (where the file leaves dimensions open).
+//
+// Weights (../weights.h): the loader loads them at each import. OpenCV's importer copies
+// them, so none stay in place; the findings say so.
 Expected<std::unique_ptr<Engine>> MakeOpenCvEngine(const EngineConfig& config);
 
 }  // namespace plimsoll

@@ -90,5 +90,27 @@ TEST(OpenCvEngineConfigTest, BadCasesAreRefused) {
   EXPECT_THAT(refusal(config), HasSubstr("at least one .onnx file"));
 }
 
+TEST(OpenCvEngineConfigTest, WeightsThroughTheLoader) {
+  EngineConfig config = Config();
+  config.weights = {{"loader", "mmap"}, {"format", "onnx"}, {"files", config.models}};
+  const auto engine = MakeOpenCvEngine(config);
+  ASSERT_TRUE(engine) << engine.error().message;
+  for (const char* step : {"compile", "infer", "release", "compile", "infer"}) {
+    const auto action = (*engine)->Prepare({step, nullptr, "w"});
+    ASSERT_TRUE(action);
+    (*action)();
+  }
+  const auto findings = (*engine)->Findings();
+  ASSERT_EQ(findings.size(), 2u) << "one for each model";
+  EXPECT_EQ(findings[0].kind, "weights_copied");
+  EXPECT_GT(findings[0].bytes, 1000);
+  EXPECT_THAT(findings[0].evidence,
+              HasSubstr("copied: OpenCV's importer keeps layers of its own; loader mmap: as asked"));
+  config.weights["files"] = {"absent", "absent"};
+  EXPECT_THAT(MakeOpenCvEngine(config).error().message, HasSubstr("absent: open: No such file"));
+  config.weights["loader"] = "fast";
+  EXPECT_THAT(MakeOpenCvEngine(config).error().message, HasSubstr("weights: loader: 'fast'"));
+}
+
 }  // namespace
 }  // namespace plimsoll

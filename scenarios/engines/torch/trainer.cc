@@ -10,6 +10,7 @@
 #include <utility>
 
 #include "scenarios/engines/torch/models.h"
+#include "scenarios/engines/torch/module_weights.h"
 #include "scenarios/engines/torch/pmr_allocator.h"
 #include "scenarios/engines/torch/prefetch_queue.h"
 #include "scenarios/engines/torch/size_schedule.h"
@@ -81,8 +82,9 @@ struct Trainer::State {
   Batch Take() { return queue ? queue->Take() : source->Next(); }
 };
 
-Trainer::Trainer(const TorchOptions& options, std::pmr::memory_resource* resource)
-    : options_(options) {
+Trainer::Trainer(const TorchOptions& options, std::pmr::memory_resource* resource,
+                 std::optional<WeightsChoice> weights)
+    : options_(options), weights_(std::move(weights)) {
   ConfigureOnce(options_, resource);
 }
 
@@ -92,6 +94,11 @@ void Trainer::Build() {
   torch::manual_seed(options_.seed);
   auto state = std::make_unique<State>();
   state->model = MakeClassifier(options_);
+  if (weights_) {
+    const BoundWeights bound =
+        BindModuleWeights(*state->model, weights_->files.front(), weights_->options);
+    findings_ = FindingsOf(bound.report, bound.use, "it is not aligned to its element");
+  }
   state->model->train();
   state->parameters = state->model->parameters();
   state->optimizer = MakeOptimizer(options_, state->parameters);
@@ -132,6 +139,11 @@ void Trainer::Evaluate() {
   last_loss_ = CheckedLoss(
       torch::nn::functional::cross_entropy(state_->model->forward(batch.input), batch.labels));
   state_->model->train();
+}
+
+void Trainer::Export(const std::string& path) {
+  if (!state_) throw std::runtime_error("nothing is built");
+  WriteModuleWeights(*state_->model, path);
 }
 
 void Trainer::Save(const std::string& path) {

@@ -7,9 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <memory_resource>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "scenarios/engines/torch/options.h"
+#include "scenarios/engines/weights.h"
 
 namespace plimsoll {
 
@@ -19,8 +22,9 @@ namespace plimsoll {
 class Trainer {
  public:
   // `resource` holds the tensors; null: libtorch's own allocator does. It must live until
-  // the process exits.
-  Trainer(const TorchOptions& options, std::pmr::memory_resource* resource);
+  // the process exits. `weights` has one file: Build() takes the weights from it.
+  Trainer(const TorchOptions& options, std::pmr::memory_resource* resource,
+          std::optional<WeightsChoice> weights = {});
   ~Trainer();
 
   void Build();                        // model and optimizer, from the seed
@@ -30,12 +34,18 @@ class Trainer {
   void Save(const std::string& path);  // model and optimizer
   void Load(const std::string& path);
 
+  void Export(const std::string& path);  // the model's weights to a new file
+
   double last_loss() const { return last_loss_; }
+  // How the weights of the last Build() are held; none without `weights`.
+  std::vector<EngineFinding> Findings() const { return findings_; }
 
  private:
   struct State;
 
   TorchOptions options_;
+  std::optional<WeightsChoice> weights_;
+  std::vector<EngineFinding> findings_;
   double last_loss_ = 0;
   std::unique_ptr<State> state_;
 };
