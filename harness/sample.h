@@ -67,6 +67,7 @@ struct LedgerCounters {
   uint64_t peak_heap_bytes = 0;    // highest live heap since the previous sample
   uint64_t allocation_calls = 0;   // successful, since the process started
   uint64_t untracked_blocks = 0;   // blocks not entered because a bound was reached
+  uint64_t harness_bytes = 0;      // resident memory of the ledger itself: in RSS, in no count
 };
 
 // One iteration's end.

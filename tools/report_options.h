@@ -27,7 +27,7 @@ void AddReportOptions(CLI::App& command, ReportOptions& options);
 // Whether standard output belongs to one of the files: nothing else may go there.
 bool SendsToStandardOutput(const ReportOptions& options);
 
-// The verdict table. `command` is what runs the cases again, for the hints.
+// The verdict table. `command` is what runs the cases again, for the hints; empty: none.
 void PrintTable(const ReportOptions& options, const std::vector<CaseResult>& results,
                 const std::string& command, std::FILE* out);
 

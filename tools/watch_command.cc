@@ -85,12 +85,6 @@ int Refuse(const std::string& message) {
   return kExitBadRequest;
 }
 
-std::string Joined(const std::vector<std::string>& words) {
-  std::string text;
-  for (const std::string& word : words) text += (text.empty() ? "" : " ") + word;
-  return text;
-}
-
 Expected<CaseSpec> SpecOf(const WatchRequest& request) {
   CaseSpec spec;
   spec.scenario = std::filesystem::path(request.command[0]).filename().string();
@@ -154,7 +148,7 @@ int Watch(const WatchRequest& request) {
     std::fprintf(stderr, "plimsoll: %s: %s\n", request.command[0].c_str(),
                  Describe(*watcher.exit()).c_str());
   }
-  PrintTable(request.reports, {result}, "plimsoll watch -- " + Joined(request.command), stderr);
+  PrintTable(request.reports, {result}, /*command=*/"", stderr);
   for (const std::string& line : SuppressionUse(spec->suppressions, {result})) {
     std::fprintf(stderr, "%s\n", line.c_str());
   }

@@ -42,6 +42,7 @@ struct Agent {
   bool connected = false;
   bool greeted = false;
   bool trim = false;
+  bool remote = false;  // takes marks in a thread of its own
   bool enough = false;  // the harness said Stop
   pid_t pid = 0;
   uint32_t iteration = 0;
@@ -164,7 +165,11 @@ void SendSample(SampleLevel level) {
   sample.iteration = agent.iteration;
   sample.nanoseconds = Now();
   sample.process = probe.Sample(level);
-  if (ledger::Interposed()) sample.ledger = ledger::Read();
+  if (agent.remote && sample.process.threads.value_or(0) > 0) --*sample.process.threads;  // ours
+  if (ledger::Interposed()) {
+    sample.ledger = ledger::Read();
+    sample.ledger->harness_bytes = ledger::OwnBytes();
+  }
   const wire::SampleMessage message = wire::Encode(sample);
   Put(MessageType::kSample, &message, sizeof(message));
 }
@@ -355,7 +360,7 @@ void StartRemoteThread() {
   pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
   pthread_attr_setstacksize(&attributes, size_t{256} << 10);
   pthread_t thread;
-  pthread_create(&thread, &attributes, TakeRemoteMarks, nullptr);
+  agent.remote = pthread_create(&thread, &attributes, TakeRemoteMarks, nullptr) == 0;
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
 }

@@ -58,6 +58,7 @@ TEST(Decoder, SampleKeepsPresentAndAbsentApart) {
   sample.ledger.emplace();
   sample.ledger->held[6] = {78, 9};
   sample.ledger->untracked_blocks = 10;
+  sample.ledger->harness_bytes = 11;
   const std::vector<AgentEvent> events =
       DecodeAll(Message(MessageType::kSample, wire::Encode(sample)), 1000);
   ASSERT_EQ(events.size(), 1u);
@@ -71,6 +72,7 @@ TEST(Decoder, SampleKeepsPresentAndAbsentApart) {
   EXPECT_EQ(decoded.ledger->held[6].bytes, 78u);
   EXPECT_EQ(decoded.ledger->held[6].blocks, 9u);
   EXPECT_EQ(decoded.ledger->untracked_blocks, 10u);
+  EXPECT_EQ(decoded.ledger->harness_bytes, 11u);
 }
 
 TEST(Decoder, AssemblesSnapshotsHoweverTheStreamIsCut) {

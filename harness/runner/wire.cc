@@ -40,6 +40,7 @@ SampleMessage Encode(const Sample& sample) {
     message.peak_heap_bytes = ledger.peak_heap_bytes;
     message.allocation_calls = ledger.allocation_calls;
     message.untracked_blocks = ledger.untracked_blocks;
+    message.harness_bytes = ledger.harness_bytes;
   }
   return message;
 }
@@ -60,6 +61,7 @@ Sample Decode(const SampleMessage& message) {
     ledger.peak_heap_bytes = message.peak_heap_bytes;
     ledger.allocation_calls = message.allocation_calls;
     ledger.untracked_blocks = message.untracked_blocks;
+    ledger.harness_bytes = message.harness_bytes;
     sample.ledger = ledger;
   }
   return sample;

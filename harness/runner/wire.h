@@ -76,6 +76,7 @@ struct SampleMessage {
   uint64_t peak_heap_bytes;
   uint64_t allocation_calls;
   uint64_t untracked_blocks;
+  uint64_t harness_bytes;
 };
 
 SampleMessage Encode(const Sample& sample);

@@ -236,7 +236,15 @@ class Report {
         ChangeOf(samples_, Held(ResourceKind::kMapping, &HeldCount::bytes), By::kLowest);
     if (!rss_anon_ || !heap_ || !mapped) return;
     const double kept = malloc_free_ ? malloc_free_->difference() : 0;
-    const double explained = heap_->difference() + mapped->difference() + kept;
+    const auto harness = ChangeOf(
+        samples_,
+        [](const Sample& sample) -> std::optional<double> {
+          if (!sample.ledger) return std::nullopt;
+          return static_cast<double>(sample.ledger->harness_bytes);
+        },
+        By::kLowest);
+    const double own = harness ? harness->difference() : 0;
+    const double explained = heap_->difference() + mapped->difference() + kept + own;
     const double rest = rss_anon_->difference() - std::max(0.0, explained);
     if (rest <= 0 || !Matters(rest)) return;
     Add("unaccounted", rest,
@@ -244,7 +252,7 @@ class Report {
             FormatBytes(heap_->difference()) + ", mappings by " +
             FormatBytes(mapped->difference()) +
             (malloc_free_ ? ", malloc's free memory by " + FormatBytes(kept) : ""),
-        "judge RssAnon over several children: it is memory the ledger does not see");
+        "judge it over several processes (--children=10): it is memory the ledger does not see");
   }
 
   // From the ledger, else from the kernel.

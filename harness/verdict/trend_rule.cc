@@ -212,6 +212,7 @@ std::vector<double> MetricSeries(std::span<const Sample> samples, NoisyMetric me
       case NoisyMetric::kUnaccounted:
         if (!sample.ledger) return {};
         value = sample.process.rss_anon_bytes;
+        ledger = static_cast<double>(sample.ledger->harness_bytes);
         for (const ResourceKind kind : {ResourceKind::kHeap, ResourceKind::kMapping}) {
           ledger += static_cast<double>(sample.ledger->held[static_cast<size_t>(kind)].bytes);
         }

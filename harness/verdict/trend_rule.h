@@ -55,7 +55,8 @@ struct TrendJudgement {
 // the rest are too few, INCONCLUSIVE.
 TrendJudgement JudgeTrend(const TrendRule& rule, std::span<const std::vector<double>> children);
 
-// What can be judged so. kUnaccounted is RssAnon minus the ledger's heap and mappings: grown
+// What can be judged so. kUnaccounted is RssAnon minus the ledger's heap and mappings and the
+// ledger itself: grown
 // by drivers, JIT compilers, stacks, direct system calls, and by what malloc keeps.
 enum class NoisyMetric : uint8_t { kRssAnon, kPss, kPrivateDirty, kHighWaterMark, kUnaccounted };
 // "RssAnon", "PSS", "private dirty", "high-water mark", "unaccounted".
