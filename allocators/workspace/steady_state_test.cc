@@ -31,6 +31,7 @@ void Cycle(Workspace& workspace) {
   const WorkspaceScope scope = Must(workspace.Enter());
   for (size_t i = 0; i < kArrays; ++i) {
     const Bytes array = Must(Bytes::Create(1000 + i * i % 65536));
+    ASSERT_TRUE(array.attached());
     const std::span<char> bytes = array.unchecked();
     for (size_t at = 0; at < bytes.size(); at += 1024) bytes[at] = static_cast<char>(i);
   }
