@@ -1,5 +1,8 @@
 #include "allocators/mmap_loader/byte_source.h"
 
+#include <algorithm>
+#include <climits>
+
 namespace plimsoll::weights {
 
 Status MemorySource::ReadAt(uint64_t offset, std::span<std::byte> to) const {
@@ -13,8 +16,11 @@ Status MemorySource::ReadAt(uint64_t offset, std::span<std::byte> to) const {
 
 Status CheckSiblingName(std::string_view path, FieldName field, std::string_view name) {
   constexpr std::string_view kAllowed =
-      "expected a relative path without '..', in the folder of the first file";
-  bool ok = !name.empty() && name.front() != '/' && name.find('\0') == std::string_view::npos;
+      "expected a relative path without '..' or control characters, of at most 4095 bytes, in the "
+      "folder of the first file";
+  const auto is_control = [](unsigned char c) { return c < 0x20 || c == 0x7f; };
+  bool ok = !name.empty() && name.size() < PATH_MAX && name.front() != '/' &&
+            std::none_of(name.begin(), name.end(), is_control);
   for (size_t start = 0; ok && start <= name.size();) {
     const size_t end = std::min(name.find('/', start), name.size());
     if (name.substr(start, end - start) == "..") ok = false;

@@ -56,7 +56,7 @@ class Siblings {
 };
 
 // Why `name` may not be opened beside `path`, or success: it must be relative, without
-// '..' components and without a NUL.
+// '..' components, and without what would make an error about it more than one short line.
 Status CheckSiblingName(std::string_view path, FieldName field, std::string_view name);
 
 }  // namespace plimsoll::weights

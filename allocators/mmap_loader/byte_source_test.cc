@@ -26,12 +26,20 @@ TEST(CheckSiblingName, KeepsToTheFolder) {
   }
   for (const std::string& bad :
        {std::string(""), std::string("/etc/passwd"), std::string(".."), std::string("../a"),
-        std::string("a/../../b"), std::string("a/.."), std::string("a\0b", 3)}) {
+        std::string("a/../../b"), std::string("a/.."), std::string("a\0b", 3), std::string("a\nb"),
+        std::string("\x7f"), std::string(4096, 'x')}) {
     const Status checked = CheckSiblingName("m.json", {"weight_map", "w", ""}, bad);
     ASSERT_FALSE(checked.has_value()) << bad;
     EXPECT_EQ(checked.error().message.find("m.json: weight_map 'w': '" + Printable(bad) + "'"), 0u)
         << checked.error().message;
   }
+}
+
+TEST(FieldName, IsOneShortLineWhateverTheFileSays) {
+  EXPECT_EQ((FieldName{"tensor", "a\n", "shape"}).Text(), "tensor 'a\\x0a': shape");
+  EXPECT_EQ((FieldName{"tensor", "a", "sha\npe"}).Text(), "tensor 'a': sha\\x0ape");
+  const std::string field(100'000, 'x');
+  EXPECT_LT((FieldName{"tensor", "a", field}).Text().size(), 200u);
 }
 
 TEST(Printable, IsOneShortLine) {

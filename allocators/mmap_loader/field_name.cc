@@ -26,7 +26,8 @@ std::string FieldName::Text() const {
   std::string text(kind);
   if (!kind.empty()) text += " '" + Printable(owner) + "'";
   if (!kind.empty() && !field.empty()) text += ": ";
-  text += field;
+  // Some come from the file: a field that nobody knows.
+  text += Printable(field);
   return text;
 }
 

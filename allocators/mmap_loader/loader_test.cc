@@ -146,6 +146,23 @@ TEST_F(LoaderTest, ADroppedTensorGivesItsPagesBack) {
   }
 }
 
+// Large reads ask for huge pages; none may reach beyond the tensor.
+TEST_F(LoaderTest, ALargeReadTakesNoMoreThanItsBytes) {
+  const size_t bytes = (size_t{9} << 20) + 100;
+  const std::string path = folder_.Write("large.safetensors", ByteTensors(3, bytes));
+  for (const Mode mode : {Mode::kRead, Mode::kDirect}) {
+    const Weights weights = OpenPath(path, {.mode = mode});
+    std::optional<Tensor> tensor(*weights.Acquire(1));
+    EXPECT_GE(Resident(), bytes) << ModeName(mode);
+    EXPECT_LE(Resident(), bytes + 2 * page_) << ModeName(mode);
+    tensor.reset();
+    EXPECT_EQ(Resident(), 0u) << ModeName(mode);
+    const std::string all = Pattern(3 * bytes);
+    const Tensor last = *weights.Acquire(2);
+    EXPECT_EQ(std::memcmp(last.Bytes()->data(), all.data() + 2 * bytes, bytes), 0);
+  }
+}
+
 TEST_F(LoaderTest, TwoHandlesOfATensorCountAsTwo) {
   const Weights weights = Open({.mode = Mode::kRead});
   std::optional<Tensor> first(*weights.Acquire("t1"));

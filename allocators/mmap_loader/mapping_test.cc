@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <cstring>
 #include <filesystem>
+#include <utility>
 
 #include "allocators/mmap_loader/residency.h"
 #include "allocators/mmap_loader/test_files.h"
@@ -130,6 +131,27 @@ TEST_F(MappingTest, NoAddressSpaceIsAnError) {
   }
   ExpectError(Mapping::Map(*File::Open(full, path_), MappingKind::kAnonymous, true),
               {"Cannot allocate memory"});
+}
+
+class UnmapFailsOnceOs : public Os {
+ public:
+  int Munmap(void* address, size_t bytes) override {
+    if (!std::exchange(failed, true)) {
+      errno = ENOMEM;
+      return -1;
+    }
+    return Os::Munmap(address, bytes);
+  }
+  bool failed = false;
+};
+
+TEST_F(MappingTest, AnUnmapThatFailsIsAnErrorAndCanBeRepeated) {
+  UnmapFailsOnceOs os;
+  Mapping mapping = *Mapping::Map(*File::Open(os, path_), MappingKind::kShared);
+  ExpectError(mapping.Unmap(), {path_, "unmap: Cannot allocate memory"});
+  EXPECT_TRUE(mapping.Bytes(0, 1).has_value()) << "it is still there";
+  EXPECT_TRUE(mapping.Unmap().has_value());
+  ExpectError(mapping.Unmap(), {path_, "unmap: 'unmapped'"});
 }
 
 class LockLimitOs : public Os {

@@ -59,7 +59,9 @@ class Holder {
     for (size_t i = 0; i < open->directory().size(); ++i) {
       auto tensor = open->Acquire(i);
       if (!tensor) _exit(1);
-      for (const std::byte byte : *tensor->Bytes()) sum += std::to_integer<unsigned>(byte);
+      const auto bytes = tensor->Bytes();
+      if (!bytes) _exit(1);
+      for (const std::byte byte : *bytes) sum += std::to_integer<unsigned>(byte);
       held.push_back(std::move(*tensor));
     }
     if (sum == 0 || write(ready, "x", 1) != 1) _exit(1);

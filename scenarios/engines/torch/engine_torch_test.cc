@@ -2,60 +2,19 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 
-#include <array>
-#include <cstdio>
-#include <fstream>
 #include <nlohmann/json.hpp>
 #include <string>
 
+#include "scenarios/engines/torch/run_engine.h"
+
+namespace plimsoll {
 namespace {
 
 using nlohmann::json;
 using ::testing::ContainsRegex;
 using ::testing::HasSubstr;
 using ::testing::StartsWith;
-
-struct Outcome {
-  int status;
-  std::string output;  // both streams
-};
-
-Outcome RunEngine(const json& config, int iterations) {
-  const std::string path = ::testing::TempDir() + "/engine_torch_test.json";
-  std::ofstream(path) << config;
-  const std::string command = "scenarios/engines/torch/engine_torch " + path + " --iterations " +
-                              std::to_string(iterations) + " 2>&1";
-  FILE* pipe = popen(command.c_str(), "r");
-  Outcome outcome{-1, ""};
-  if (pipe == nullptr) return outcome;
-  std::array<char, 4096> buffer;
-  while (const size_t count = fread(buffer.data(), 1, buffer.size(), pipe)) {
-    outcome.output.append(buffer.data(), count);
-  }
-  const int status = pclose(pipe);
-  outcome.status = WIFEXITED(status) ? WEXITSTATUS(status) : -1;
-  return outcome;
-}
-
-json Case(const json& knobs, const std::string& model = "resnet_small") {
-  json config = {{"engine", "torch"},
-                 {"model", model},
-                 {"setup", {"build"}},
-                 {"iteration", {"train"}},
-                 {"knobs", {{"width", 8}, {"batch", 2}, {"size", 32}, {"print_loss", true}}}};
-  if (!knobs.is_null()) config["knobs"].update(knobs);
-  return config;
-}
-
-// "loss …": the first line of the output.
-std::string Loss(const json& config, int iterations = 12) {
-  const Outcome outcome = RunEngine(config, iterations);
-  EXPECT_EQ(outcome.status, 0) << outcome.output;
-  EXPECT_THAT(outcome.output, StartsWith("loss "));
-  return outcome.output.substr(0, outcome.output.find('\n'));
-}
 
 TEST(EngineTorchTest, ThePlannerArenaGivesTheSameLossBitForBit) {
   for (const char* optimizer : {"sgd", "momentum", "adam"}) {
@@ -107,65 +66,6 @@ TEST(EngineTorchTest, EveryModelTrainsAndEvaluates) {
   }
 }
 
-// The model's weights, as set-up makes them, in a file.
-std::string Exported(const json& config, const std::string& name) {
-  json exporter = config;
-  const std::string path = ::testing::TempDir() + "/" + name;
-  exporter["iteration"] = {{{"export", path}}};
-  EXPECT_EQ(RunEngine(exporter, 1).status, 0);
-  return path;
-}
-
-TEST(EngineTorchTest, WeightsFromAFileGiveTheSameLoss) {
-  const std::string findings = ::testing::TempDir() + "/findings.json";
-  json config = Case({{"seed", 3}});
-  config["iteration"] = {"evaluate"};
-  const std::string expected = Loss(config, 2);
-  for (const char* name : {"w.safetensors", "w.blob.json"}) {
-    const std::string file = Exported(config, name);
-    for (const char* loader : {"auto", "mmap", "private", "read", "direct"}) {
-      SCOPED_TRACE(std::string(name) + " " + loader);
-      json loaded = config;
-      loaded["iteration"] = {"build", "evaluate", "evaluate", "release", "build", "evaluate"};
-      loaded["setup"] = json::array();
-      loaded["weights"] = {{"loader", loader}, {"files", {file}}};
-      loaded["findings"] = findings;
-      // Every build starts the same data again, so one evaluation follows the last.
-      EXPECT_EQ(Loss(loaded, 1), Loss(config, 1));
-      const json found = json::parse(std::ifstream(findings));
-      ASSERT_EQ(found.size(), 1u) << found;
-      EXPECT_EQ(found[0]["kind"], "weights_in_place");
-      EXPECT_GT(found[0]["bytes"], 10'000);
-    }
-  }
-  json other = config;
-  other["weights"] = {{"loader", "mmap"},
-                      {"files", {Exported(Case({{"seed", 4}}), "o.safetensors")}}};
-  EXPECT_NE(Loss(other, 2), expected) << "the weights are the file's, not the seed's";
-}
-
-TEST(EngineTorchTest, TrainingWantsWeightsOfItsOwn) {
-  json config = Case({});
-  const std::string expected = Loss(config, 4);
-  config["weights"] = {{"loader", "private"}, {"files", {Exported(config, "t.safetensors")}}};
-  EXPECT_EQ(Loss(config, 4), expected);
-  EXPECT_EQ(Loss(config, 4), expected) << "the file was not written";
-  config["weights"]["loader"] = "mmap";
-  const Outcome outcome = RunEngine(config, 1);
-  EXPECT_EQ(outcome.status, 2);
-  EXPECT_THAT(outcome.output, HasSubstr("weights.loader: 'mmap': expected private: this step"));
-}
-
-TEST(EngineTorchTest, WeightsThatDoNotFitAreAnError) {
-  json config = Case({{"width", 16}});
-  config["weights"] = {{"files", {Exported(Case({}), "narrow.safetensors")}},
-                       {"loader", "private"}};
-  const Outcome outcome = RunEngine(config, 1);
-  EXPECT_EQ(outcome.status, 1);
-  EXPECT_THAT(outcome.output,
-              HasSubstr("narrow.safetensors: tensor 'stem.0.weight': shape and type"));
-}
-
 TEST(EngineTorchTest, FailuresHaveTheirStatus) {
   EXPECT_EQ(RunEngine(Case({{"batch", 0}}), 1).status, 2);
   json config = Case({});
@@ -180,3 +80,4 @@ TEST(EngineTorchTest, FailuresHaveTheirStatus) {
 }
 
 }  // namespace
+}  // namespace plimsoll
