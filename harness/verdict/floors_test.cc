@@ -23,9 +23,11 @@ struct History {
       site.live_bytes = static_cast<uint64_t>(level(look));
       site.live_blocks = static_cast<uint64_t>(blocks(look));
       site.floor_bytes = site.live_bytes;
+      site.floor_blocks = site.live_blocks;
       for (const uint32_t point : floors) {
         if (point > start && point <= look) {
           site.floor_bytes = std::min(site.floor_bytes, static_cast<uint64_t>(level(point)));
+          site.floor_blocks = std::min(site.floor_blocks, static_cast<uint64_t>(blocks(point)));
         }
       }
       snapshots.push_back({.iteration = look, .sites = {site}, .complete = true});
@@ -68,12 +70,13 @@ TEST(DoublingWindows, SkipALookThatIsTooClose) {
 }
 
 TEST(Floors, ReallocatedGrowthAccelerates) {
+  EXPECT_TRUE(FloorAccelerates(Make(520, Doubling).windows));
   EXPECT_TRUE(FloorAccelerates(Make(1032, [](uint32_t i) { return 64.0 * i; }).windows));
   EXPECT_TRUE(FloorAccelerates(Make(1032, [](uint32_t i) { return 1e9 + i; }).windows));
   EXPECT_TRUE(FloorAccelerates(Make(1032, Doubling).windows));
   EXPECT_TRUE(FloorAccelerates(Make(2056, Doubling).windows));
   // Three growths of growth are needed.
-  EXPECT_FALSE(FloorAccelerates(Make(520, Doubling).windows));
+  EXPECT_FALSE(FloorAccelerates(Make(264, Doubling).windows));
 }
 
 TEST(Floors, BoundedGrowthDoesNot) {
@@ -92,6 +95,21 @@ TEST(Floors, StepsAddBlocksAndAreNoReallocation) {
           .windows));
 }
 
+TEST(Floors, AStockAcceleratesWithItsBlocks) {
+  const auto stock = [](uint32_t until, const Level& blocks) {
+    return StockAccelerates(Make(
+                                until, [](uint32_t) { return 5000.0; }, blocks)
+                                .windows);
+  };
+  EXPECT_TRUE(stock(1032, [](uint32_t i) { return 1.0 * i; }));
+  EXPECT_TRUE(stock(2056, [](uint32_t i) { return 1.0 * i; }));
+  EXPECT_FALSE(stock(520, [](uint32_t i) { return i < 40 ? 4.0 : 1.0 * i; }));
+  EXPECT_FALSE(stock(1032, [](uint32_t i) { return 10 * std::sqrt(i); }));
+  EXPECT_FALSE(stock(1032, [](uint32_t i) { return 1.0 * std::min(i, 500u); }));
+  // A sawtooth that is full at each look.
+  EXPECT_FALSE(stock(1032, [](uint32_t i) { return 1.0 * (i % 128 == 8 ? i : 4); }));
+}
+
 TEST(Floors, WhatIsGivenBackIsNoGrowth) {
   // Grows to a sawtooth's tip at each look, and back in between.
   EXPECT_FALSE(FloorAccelerates(
@@ -100,11 +118,24 @@ TEST(Floors, WhatIsGivenBackIsNoGrowth) {
       FloorRises(Make(136, [](uint32_t i) { return 64.0 * (i % 32 == 8 ? i : 1); }).windows));
 }
 
-TEST(Floors, RisingDelaysCleanFromTheFirstLook) {
+TEST(Floors, RisingDelaysClean) {
   EXPECT_TRUE(FloorRises(Make(136, [](uint32_t i) { return 64.0 * i; }).windows));
   EXPECT_TRUE(FloorRises(Make(136, Doubling).windows));
   EXPECT_FALSE(FloorRises(Make(136, [](uint32_t) { return 64.0; }).windows));
-  EXPECT_FALSE(FloorRises(Make(136, [](uint32_t i) { return 64.0 * std::min(i, 60u); }).windows));
+  EXPECT_FALSE(FloorRises(Make(136, [](uint32_t i) { return 64.0 * std::min(i, 40u); }).windows));
+  // A buffer of at least 512 bytes that gains 12 per iteration.
+  EXPECT_TRUE(FloorRises(Make(136, [](uint32_t i) {
+                           return i <= 42 ? 512.0 : i <= 85 ? 1024.0 : 2048.0;
+                         }).windows));
+}
+
+TEST(Floors, OneStepRisesOnlyWhereNoBlockIsAdded) {
+  const Level step = [](uint32_t i) { return i < 50 ? 64.0 : 256.0; };
+  EXPECT_TRUE(FloorRises(Make(136, step).windows));
+  EXPECT_FALSE(FloorRises(Make(136, step, [](uint32_t i) { return i < 50 ? 1.0 : 2.0; }).windows));
+  EXPECT_FALSE(FloorRises(Make(264, step).windows));
+  // Descriptors have no bytes.
+  EXPECT_FALSE(FloorRises(Make(136, [](uint32_t) { return 0.0; }).windows));
 }
 
 }  // namespace

@@ -25,11 +25,17 @@ std::string Ordinal(uint32_t k) {
   return std::to_string(k) + suffix;
 }
 
+uint32_t CountOver(std::span<const uint32_t> positions, uint32_t bound) {
+  return static_cast<uint32_t>(positions.end() -
+                               std::upper_bound(positions.begin(), positions.end(), bound));
+}
+
 }  // namespace
 
 std::optional<Period> FindPeriod(std::span<const uint32_t> positions, uint32_t m, uint32_t half) {
   std::vector<bool> taken(m + 1, false);
   for (const uint32_t position : positions) taken[position] = true;
+  const uint32_t in_second_half = CountOver(positions, half);
   std::optional<Period> best;
   for (uint32_t k = 1; k <= (m - half) / kLeastSlots; ++k) {
     for (uint32_t phase = 1; phase <= k; ++phase) {
@@ -37,9 +43,9 @@ std::optional<Period> FindPeriod(std::span<const uint32_t> positions, uint32_t m
       while (position <= m && taken[position]) position += k;
       if (position <= m) continue;
       const uint32_t in_first_half = half < phase ? 0 : (half - phase) / k + 1;
-      const Period found = {.length = k,
-                            .slots = (m - phase) / k + 1 - in_first_half,
-                            .search_bits = std::log2(static_cast<double>(k) * k * (k + 1.0))};
+      const uint32_t slots = (m - phase) / k + 1 - in_first_half;
+      const double pairs = slots == in_second_half ? 2 : static_cast<double>(k) * k * (k + 1.0);
+      const Period found = {.length = k, .slots = slots, .search_bits = std::log2(pairs)};
       if (!best || found.slots - found.search_bits > best->slots - best->search_bits) best = found;
     }
   }
@@ -55,8 +61,7 @@ bool Persists(std::span<const uint32_t> positions, uint32_t m, uint32_t half) {
 }
 
 bool Stopped(std::span<const uint32_t> positions, uint32_t m, uint32_t half) {
-  const auto taken = static_cast<double>(
-      positions.end() - std::upper_bound(positions.begin(), positions.end(), half));
+  const double taken = CountOver(positions, half);
   const uint32_t last = positions.back();
   // One more epoch without survivors than seen, so that a rate of 1 is not certainty.
   const double rate = taken / (last - half + 1.0);

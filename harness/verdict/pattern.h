@@ -14,14 +14,17 @@ namespace plimsoll {
 struct Period {
   uint32_t length = 0;
   uint32_t slots = 0;  // in the second half
-  // log2 of the number of (length, phase) pairs that the search may be charged with.
+  // log2 of what the search over lengths and phases may be charged with.
   double search_bits = 0;
 };
 
 // The most convincing k such that every k-th of the positions 1..m, in some phase, is among
 // `positions`: the greatest excess of slots above `half` over search_bits. Absent when no k
 // with at least eight slots there has all of them. A search over all k and their k phases is
-// paid for by k * k (k + 1), as the inverses of k (k + 1) sum to 1.
+// paid for by k * k (k + 1), as the inverses of k (k + 1) sum to 1; but where nothing above
+// `half` is off the slots, by 2: were each chance at most 1/2, to find all n slots taken and
+// all others empty is likeliest when only those n have any, and hardly more sets of so
+// many slots are among them than the one.
 std::optional<Period> FindPeriod(std::span<const uint32_t> positions, uint32_t m, uint32_t half);
 
 // Whether at least seven of the eight equal parts of half+1..m hold a position: growth that

@@ -118,5 +118,22 @@ TEST(SignedRank, IntervalAgreesWithTheTest) {
   EXPECT_EQ(SignedRankInterval(std::vector<double>{1, 2, 3}, 0.001).second, INFINITY);
 }
 
+TEST(Median, OfManyValuesIsExact) {
+  std::mt19937 random(3);
+  for (int trial = 0; trial < 300; ++trial) {
+    // Of all sizes, spreads and numbers of ties; some in order.
+    std::vector<double> values;
+    const size_t size = 900 + random() % 700;
+    const size_t distinct = 1 + random() % (trial % 3 == 0 ? 3 : 3000);
+    for (size_t i = 0; i < size; ++i) values.push_back(static_cast<double>(random() % distinct));
+    if (trial % 5 == 0) std::sort(values.begin(), values.end());
+    std::vector<double> sorted = values;
+    std::sort(sorted.begin(), sorted.end());
+    const double expected =
+        size % 2 == 1 ? sorted[size / 2] : (sorted[size / 2] + sorted[size / 2 - 1]) / 2;
+    EXPECT_EQ(Median(values), expected) << "trial " << trial;
+  }
+}
+
 }  // namespace
 }  // namespace plimsoll

@@ -4,6 +4,7 @@
 #include <cmath>
 #include <vector>
 
+#include "harness/verdict/carving.h"
 #include "harness/verdict/floors.h"
 #include "harness/verdict/pattern.h"
 #include "harness/verdict/statistics.h"
@@ -237,6 +238,58 @@ SiteOutcome ExamineWindow(const View& view, uint32_t start, bool proves) {
   return outcome;
 }
 
+// The block is reborn each time: what the site gained since the reference.
+void DescribeReallocation(const View& view, const std::vector<FloorWindow>& windows,
+                          SiteOutcome& outcome) {
+  outcome.bytes_per_iteration = (windows.back().live - windows.back().before) /
+                                static_cast<double>(view.now - view.reference);
+  outcome.blocks_per_iteration = 0;
+  outcome.pattern = "re-allocated, each time larger";
+}
+
+// Whether the site turns over and yet gains blocks in all parts of the run.
+bool IsOvertaken(const View& view, const std::vector<FloorWindow>& windows) {
+  if (!StockAccelerates(windows)) return false;
+  const uint32_t boundary = view.reference > view.rule.gap ? view.reference - view.rule.gap : 0;
+  const uint64_t old = HeldOf(EpochsAt(view.site, view.reference_index), 0, boundary).blocks;
+  if (CountReplacement(view, view.rule.gap).died * 2 < old) return false;
+  const uint32_t judged = view.now - view.rule.gap - view.rule.warmup;
+  const std::vector<uint32_t> positions =
+      Positions(view.survivors, view.rule.warmup, view.now - view.rule.gap);
+  return positions.size() >= kLeastEpochs && Persists(positions, judged, judged / 2);
+}
+
+// Growth that the tests of survivors do not prove; fills in its rate and pattern.
+bool ProveOtherwise(const View& view, const std::vector<FloorWindow>& windows,
+                    SiteOutcome& outcome) {
+  if (FloorAccelerates(windows)) {
+    DescribeReallocation(view, windows, outcome);
+    return true;
+  }
+  if (IsOvertaken(view, windows)) {
+    DescribeReallocation(view, windows, outcome);
+    outcome.blocks_per_iteration = (windows.back().live_blocks - windows.back().before_blocks) /
+                                   static_cast<double>(view.now - view.reference);
+    outcome.pattern = "more come than go, and the oldest go first";
+    // Of what came since, as none of before is left to show it.
+    const uint32_t since = view.now - view.rule.gap - view.reference;
+    const std::vector<uint32_t> positions =
+        Positions(view.survivors, view.reference, view.reference + since);
+    const std::optional<Period> period = FindPeriod(positions, since, since / 2);
+    if (period && std::exp2(period->search_bits - period->slots) <= view.rule.level) {
+      outcome.period = period->length;
+    }
+    return true;
+  }
+  if (outcome.dying > 0) return false;
+  const std::optional<double> rate =
+      CarvingRate(view.survivors, view.rule.warmup, view.now - view.rule.gap);
+  if (!rate) return false;
+  outcome.bytes_per_iteration = *rate;
+  outcome.pattern = "in ever larger blocks, each when the one before is used up";
+  return true;
+}
+
 }  // namespace
 
 SiteOutcome ExamineSite(const Rule& rule, std::span<const Snapshot> snapshots,
@@ -269,15 +322,11 @@ SiteOutcome ExamineSite(const Rule& rule, std::span<const Snapshot> snapshots,
   outcome.p_value = std::min(1.0, outcome.p_value);
   outcome.period_p_value = std::min(1.0, outcome.period_p_value);
 
-  outcome.reallocated = repeats && view.reference >= repeats_after && FloorAccelerates(windows);
-  if ((rises && outcome.second_half <= 1) ||
-      (outcome.reallocated && outcome.p_value > rule.level)) {
-    // The block is reborn each time: what the site gained since the reference.
-    outcome.bytes_per_iteration = (windows.back().live - windows.back().before) /
-                                  static_cast<double>(view.now - view.reference);
-    outcome.blocks_per_iteration = 0;
-    outcome.pattern = "re-allocated, each time larger";
-  }
+  const bool may_prove = repeats && view.reference >= repeats_after;
+  outcome.proven =
+      outcome.p_value > rule.level && may_prove && ProveOtherwise(view, windows, outcome);
+  if (rises && !outcome.proven && outcome.second_half <= 1)
+    DescribeReallocation(view, windows, outcome);
   return outcome;
 }
 

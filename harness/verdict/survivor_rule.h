@@ -59,9 +59,11 @@ struct SiteOutcome {
   uint32_t quiet_epochs = 0;  // when quiet: in a row, up to the gap, without survivors
   // Under the null hypothesis; 1 unless confirmed. Not corrected for looks and sites.
   double p_value = 1;
-  double period_p_value = 1;       // of the second test alone
-  uint64_t epochs_hash = 0;        // equal for sites whose survivors come from the same epochs
-  bool reallocated = false;        // a leak by FloorAccelerates
+  double period_p_value = 1;  // of the second test alone
+  uint64_t epochs_hash = 0;   // equal for sites whose survivors come from the same epochs
+  // A leak by FloorAccelerates, StockAccelerates (where half of the old blocks of half-way
+  // are gone, and at least 24 epochs count, in all parts of the second half) or CarvingRate.
+  bool proven = false;
   std::optional<uint32_t> period;  // survivors in every k-th epoch
   bool slowing = false;            // survivors come earlier than chance allows
   double bytes_per_iteration = 0;  // over the second half, or since a late onset

@@ -10,10 +10,18 @@
 
 namespace plimsoll {
 
+namespace {
+
+uint64_t SiteKey(ResourceKind kind, uint32_t site) {
+  return static_cast<uint64_t>(kind) << 32 | site;
+}
+
+}  // namespace
+
 SyntheticLedger::Block SyntheticLedger::Allocate(uint32_t site, uint64_t bytes, ResourceKind kind) {
   site += site_base_;
-  Site& holder = sites_[{kind, site}];
-  HeldCount& born = holder.epochs[epoch_];
+  Site& holder = sites_[SiteKey(kind, site)];
+  HeldCount& born = holder.epochs.try_emplace(holder.epochs.end(), epoch_)->second;
   ++born.blocks;
   born.bytes += bytes;
   ++holder.live.blocks;
@@ -25,7 +33,7 @@ SyntheticLedger::Block SyntheticLedger::Allocate(uint32_t site, uint64_t bytes, 
 }
 
 void SyntheticLedger::Free(const Block& block) {
-  Site& holder = sites_[{block.kind, block.site}];
+  Site& holder = sites_[SiteKey(block.kind, block.site)];
   const auto born = holder.epochs.find(block.epoch);
   --born->second.blocks;
   born->second.bytes -= block.bytes;
@@ -51,8 +59,8 @@ Snapshot SyntheticLedger::TakeSnapshot() {
   ObserveFloors();
   Snapshot snapshot = {.iteration = epoch_, .sites = {}, .complete = true};
   for (auto& [key, site] : sites_) {
-    SiteSurvivors survivors = {.kind = key.first,
-                               .site = key.second,
+    SiteSurvivors survivors = {.kind = static_cast<ResourceKind>(key >> 32),
+                               .site = static_cast<uint32_t>(key),
                                .live_blocks = site.live.blocks,
                                .live_bytes = site.live.bytes,
                                .floor_blocks = site.floor.blocks,
@@ -149,10 +157,11 @@ Iteration Sawtooth(uint32_t period) {
 
 // `count` one-off blocks at uniformly random iterations up to `last`.
 Iteration LazyInit(uint32_t count, uint32_t last, Random& random) {
-  std::multiset<uint32_t> when;
-  for (uint32_t i = 0; i < count; ++i) when.insert(Between(1, last, random));
-  return [when](SyntheticLedger& ledger, uint32_t epoch, Random&) {
-    for (size_t i = 0; i < when.count(epoch); ++i) ledger.Allocate(1, 4096);
+  std::vector<uint32_t> when;
+  for (uint32_t i = 0; i < count; ++i) when.push_back(Between(1, last, random));
+  std::sort(when.begin(), when.end());
+  return [when, next = size_t{0}](SyntheticLedger& ledger, uint32_t epoch, Random&) mutable {
+    for (; next < when.size() && when[next] == epoch; ++next) ledger.Allocate(1, 4096);
   };
 }
 
@@ -184,6 +193,19 @@ Iteration GrowingVector(uint32_t capacity, bool tight) {
   };
 }
 
+// A buffer of at least `least` bytes that gains `bytes` per iteration, re-allocated at twice
+// its size when full.
+Iteration GrowingStream(uint64_t bytes, uint64_t least) {
+  return
+      [=, block = Block(), size = uint64_t{0}](SyntheticLedger& ledger, uint32_t, Random&) mutable {
+        size += bytes;
+        if (size <= block.bytes) return;
+        const Block larger = ledger.Allocate(1, std::max(least, 2 * block.bytes));
+        if (block.bytes != 0) ledger.Free(block);
+        block = larger;
+      };
+}
+
 // A pool that adds a chunk whenever the largest burst so far is exceeded: about log(n)
 // times, up to `limit` chunks.
 Iteration LogPool(uint32_t limit) {
@@ -203,6 +225,55 @@ Iteration LastResult(double chance) {
     if (!std::bernoulli_distribution(chance)(random)) return;
     if (held.bytes != 0) ledger.Free(held);
     held = ledger.Allocate(1, Between(1, 10000, random));
+  };
+}
+
+// An arena from which `bytes` are carved per iteration up to the `last` one: a block half as
+// large again whenever the one before is used up.
+Iteration Arena(uint64_t bytes, uint32_t last) {
+  return [=, left = uint64_t{0}, next = uint64_t{1024}](SyntheticLedger& ledger, uint32_t epoch,
+                                                        Random&) mutable {
+    if (epoch > last) return;
+    if (left < bytes) {
+      ledger.Allocate(1, next);
+      left = next;
+      next = next * 3 / 2;
+    }
+    left -= bytes;
+  };
+}
+
+// A pool that keeps a chunk of the size of each burst larger than all before.
+Iteration RecordPool(uint32_t limit) {
+  return [limit, chunks = uint32_t{0}, largest = 0.0](SyntheticLedger& ledger, uint32_t,
+                                                      Random& random) mutable {
+    const double burst = std::lognormal_distribution<double>(0, 2)(random);
+    if (burst <= largest || chunks == limit) return;
+    largest = burst;
+    ++chunks;
+    ledger.Allocate(1, 1024 + static_cast<uint64_t>(burst * 1024));
+  };
+}
+
+// Two come in per iteration and the oldest goes, until it holds `capacity`; then two go.
+Iteration Queue(uint32_t capacity) {
+  return
+      [capacity, held = std::deque<Block>()](SyntheticLedger& ledger, uint32_t, Random&) mutable {
+        held.push_back(ledger.Allocate(1, 128));
+        held.push_back(ledger.Allocate(1, 128));
+        for (int i = held.size() > capacity ? 2 : 1; i > 0; --i) {
+          ledger.Free(held.front());
+          held.pop_front();
+        }
+      };
+}
+
+// Ten blocks at once in every k-th iteration, `times` times.
+Iteration Bursts(uint32_t k, uint32_t phase, uint32_t times) {
+  return [=, left = times](SyntheticLedger& ledger, uint32_t epoch, Random&) mutable {
+    if (epoch % k != phase || left == 0) return;
+    --left;
+    for (int i = 0; i < 10; ++i) ledger.Allocate(1, 64);
   };
 }
 
@@ -241,16 +312,18 @@ Iteration PrimitiveCache(uint32_t sizes) {
     uint32_t size;
     Block block;
   };
-  return [sizes, seen = std::set<uint32_t>(), cache = std::deque<Entry>()](
-             SyntheticLedger& ledger, uint32_t epoch, Random&) mutable {
+  return [sizes, seen = std::set<uint32_t>(), cache = std::deque<Entry>(),
+          entries = std::vector<uint32_t>(sizes)](SyntheticLedger& ledger, uint32_t epoch,
+                                                  Random&) mutable {
     constexpr size_t kCapacity = 1024;
     const uint32_t size = epoch % sizes;
     if (seen.insert(size).second) ledger.Allocate(2, 37667);
-    const bool cached = std::any_of(cache.begin(), cache.end(),
-                                    [&](const Entry& entry) { return entry.size == size; });
+    const bool cached = entries[size] > 0;
     for (int i = 0; i < 8 && !cached; ++i) {
       cache.push_back({.size = size, .block = ledger.Allocate(1, 19000)});
+      ++entries[size];
       if (cache.size() <= kCapacity) continue;
+      --entries[cache.front().size];
       ledger.Free(cache.front().block);
       cache.pop_front();
     }
@@ -311,9 +384,11 @@ std::vector<Pattern> MakePatterns() {
                    .start = std::move(start),
                    .input_cycle = 0});
   };
+  bounded("idle", [](Random&) { return LeakWhen([](uint32_t, Random&) { return false; }); });
   bounded("random_key_cache_64", [](Random&) { return RandomKeyCache(64); });
   bounded("random_key_cache_128", [](Random&) { return RandomKeyCache(128); });
   bounded("sawtooth_10", [](Random&) { return Sawtooth(10); });
+  bounded("sawtooth_50", [](Random&) { return Sawtooth(50); });
   bounded("sawtooth_up_to_60", [](Random& r) { return Sawtooth(Between(20, 60, r)); });
   bounded("lru_16", [](Random&) { return Ring(16, 1); });
   bounded("ring_up_to_100", [](Random& r) { return Ring(Between(17, 100, r), 1); });
@@ -339,6 +414,14 @@ std::vector<Pattern> MakePatterns() {
     const uint32_t when = Between(100, 900, random);
     return LeakWhen([when](uint32_t epoch, Random&) { return epoch == when; });
   });
+  bounded("arena_fills_in_150", [](Random&) { return Arena(200, 150); });
+  bounded("record_pool", [](Random&) { return RecordPool(12); });
+  bounded("record_pool_and_last_result",
+          [](Random&) { return Both(RecordPool(12), LastResult(0.05)); });
+  bounded("queue_fills_to_100", [](Random&) { return Queue(100); });
+  bounded("lazy_init_20_and_lru_16",
+          [](Random& r) { return Both(LazyInit(20, 2048, r), Ring(16, 1)); });
+  bounded("seven_bursts_every_31", [](Random& r) { return Bursts(31, Between(0, 30, r), 7); });
   bounded("primitive_cache_200_sizes", [](Random&) { return PrimitiveCache(200); });
   all.back().input_cycle = 200;
   bounded("primitive_cache_100_sizes", [](Random&) { return PrimitiveCache(100); });
@@ -374,6 +457,11 @@ std::vector<Pattern> MakePatterns() {
     members.push_back(LeakAtRandom("", 0.1).start(random));
     return Crowd(std::move(members));
   });
+  leak("stream_12_bytes", 0, [](Random&) { return GrowingStream(12, 512); });
+  leak("arena", 0, [](Random&) { return Arena(200, UINT32_MAX); });
+  leak("queue", 1, [](Random&) { return Queue(UINT32_MAX); });
+  leak("bursts_every_50", 1 / 50.,
+       [](Random& r) { return Bursts(50, Between(0, 49, r), UINT32_MAX); });
   leak("vector_doubles", 0, [](Random&) { return GrowingVector(1u << 30, false); });
   leak("vector_grows_each_time", 0, [](Random&) { return GrowingVector(1u << 30, true); });
   return all;

@@ -51,7 +51,8 @@ class SyntheticLedger {
   LedgerCounters counters_;
   uint32_t epoch_ = 0;
   uint32_t site_base_ = 0;
-  std::map<std::pair<ResourceKind, uint32_t>, Site> sites_;
+  // By kind and site.
+  std::map<uint64_t, Site> sites_;
 };
 
 using Random = std::mt19937_64;

@@ -16,6 +16,7 @@ namespace {
 constexpr uint32_t kLeastIterations = 32;  // eight in a quarter
 constexpr uint32_t kLeastLag = 4;          // of the structure function, in iterations
 constexpr double kPower = 0.95;
+constexpr double kEdge = 0.1;  // of a quarter's values, for where the low and the high lie
 
 uint32_t LeastChildren(double level) {
   return static_cast<uint32_t>(std::ceil(-std::log2(level) - 1e-9));
@@ -25,17 +26,34 @@ std::string Rate(double bytes) { return FormatBytes(bytes) + " per iteration"; }
 
 struct Slopes {
   double second_half = 0;
-  double evidence = 0;  // min(s3, s4) - max(s1, 0) / 2
+  double evidence = 0;  // min(s3, s4, low, high) - max(s1, 0) / 2
 };
+
+// What lies a `share` of the way up.
+double Quantile(std::vector<double> values, double share) {
+  const auto at =
+      values.begin() + static_cast<ptrdiff_t>(share * static_cast<double>(values.size() - 1) + 0.5);
+  std::nth_element(values.begin(), at, values.end());
+  return *at;
+}
+
+// Per iteration, from `before` to `after`, two windows side by side.
+double Rise(std::span<const double> before, std::span<const double> after, double share) {
+  const double gained = Quantile({after.begin(), after.end()}, share) -
+                        Quantile({before.begin(), before.end()}, share);
+  return gained / (static_cast<double>(before.size() + after.size()) / 2);
+}
 
 Slopes Measure(std::span<const double> values) {
   const size_t half = values.size() / 2;
   const size_t quarter = half / 2;
   const double s1 = TheilSenSlope(values.first(half));
-  const double s3 = TheilSenSlope(values.subspan(half, quarter));
-  const double s4 = TheilSenSlope(values.last(quarter));
+  const std::span<const double> third = values.subspan(half, quarter);
+  const std::span<const double> last = values.last(quarter);
+  const double least = std::min({TheilSenSlope(third), TheilSenSlope(last),
+                                 Rise(third, last, kEdge), Rise(third, last, 1 - kEdge)});
   return {.second_half = TheilSenSlope(values.subspan(half)),
-          .evidence = std::min(s3, s4) - std::max(s1, 0.0) / 2};
+          .evidence = least - std::max(s1, 0.0) / 2};
 }
 
 // Standard deviation of a Theil-Sen slope over `length` iterations. For a random walk the
@@ -60,8 +78,11 @@ Effect EffectOf(uint32_t children, double level) {
   constexpr double kHalf = 1 / std::numbers::sqrt2;
   std::mt19937_64 random(children);
   std::normal_distribution<double> normal;
+  // A level moves less from quarter to quarter than a slope does within one; low and high move
+  // together, and are safely taken for independent.
+  constexpr double kRise = 0.75;
   struct Child {
-    double first, third, fourth;
+    double first, third, fourth, low, high;
   };
   std::vector<std::vector<Child>> cases;
   std::vector<double> upper_limits;
@@ -69,7 +90,8 @@ Effect EffectOf(uint32_t children, double level) {
     std::vector<Child> drawn;
     std::vector<double> second_halves;
     for (uint32_t i = 0; i < children; ++i) {
-      drawn.push_back({normal(random) * kHalf, normal(random), normal(random)});
+      drawn.push_back({normal(random) * kHalf, normal(random), normal(random),
+                       normal(random) * kRise, normal(random) * kRise});
       second_halves.push_back(normal(random));
     }
     cases.push_back(std::move(drawn));
@@ -84,7 +106,7 @@ Effect EffectOf(uint32_t children, double level) {
     for (const std::vector<Child>& drawn : cases) {
       std::vector<double> evidence;
       for (const Child& child : drawn) {
-        evidence.push_back(leak + std::min(child.third, child.fourth) -
+        evidence.push_back(leak + std::min({child.third, child.fourth, child.low, child.high}) -
                            std::max(leak + child.first, 0.0) / 2);
       }
       found += SignedRankSum(evidence) >= critical;

@@ -8,9 +8,11 @@
 // and any trend test on one series is fooled. The unit is a child. Of each, after warm-up:
 // s1 is the Theil-Sen slope of the first half, s2 of the second, s3 and s4 of the third and
 // last quarter.
-//  - LEAK when Wilcoxon's signed-rank test on min(s3, s4) - s1 / 2 (no less than 0 taken
-//    for s1) is significant at the level: growth in both quarters, so that one step is not
-//    enough, and at more than half the first half's rate, so that saturation is not.
+//  - LEAK when Wilcoxon's signed-rank test on min(s3, s4, low, high) - s1 / 2 (no less than 0
+//    taken for s1) is significant at the level: growth in both quarters, so that one step is
+//    not enough; at more than half the first half's rate, so that saturation is not; and of
+//    low and high, the first and last tenth of the values, per iteration from the third quarter
+//    to the last, so that the teeth of a saw, which lie alike in every child, are not.
 //  - else CLEAN, when the distribution-free upper bound of s2's centre, which is what CLEAN
 //    excludes, is at most the wanted minimum detectable leak;
 //  - else GROWING, when s2 is proven positive;

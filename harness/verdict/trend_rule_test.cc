@@ -52,6 +52,26 @@ INSTANTIATE_TEST_SUITE_P(Synthetic, EveryNoise, testing::ValuesIn(AllNoises()),
                            return name;
                          });
 
+// The program is the same in every child, and so are its teeth.
+TEST(TrendRule, ASawtoothIsNoLeakWhereverItsTeethLie) {
+  TrendRule rule;
+  rule.iterations = 256;
+  for (uint32_t period = 3; period <= 60; ++period) {
+    for (uint32_t phase = 0; phase < period; phase += 4) {
+      auto children = Children(rule, Noise::kWhite, 0, period);
+      for (std::vector<double>& child : children) {
+        for (uint32_t i = 0; i < child.size(); ++i) child[i] += 10.0 * ((i + phase) % period);
+      }
+      EXPECT_NE(JudgeTrend(rule, children).verdict, Verdict::kLeak) << period << ", " << phase;
+      if (phase > 0) continue;
+      for (std::vector<double>& child : children) {
+        for (uint32_t i = 0; i < child.size(); ++i) child[i] += 20.0 * i;
+      }
+      EXPECT_EQ(JudgeTrend(rule, children).verdict, Verdict::kLeak) << period;
+    }
+  }
+}
+
 TEST(TrendRule, SaturatingGrowthIsGrowingUnlessSmallEnough) {
   TrendRule rule;
   rule.iterations = 256;

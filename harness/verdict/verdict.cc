@@ -199,7 +199,7 @@ Judgement Judge(const Rule& rule, std::span<const Snapshot> snapshots,
       look->level * (1 - kSpreadShare) / static_cast<double>(std::max<size_t>(1, tests.size()));
   std::vector<SiteOutcome> leaks;
   for (const SiteOutcome& site : open) {
-    if (site.reallocated || site.p_value <= level) leaks.push_back(site);
+    if (site.proven || site.p_value <= level) leaks.push_back(site);
   }
   if (leaks.empty() && !open.empty())
     leaks = FindSpreadLeak(rule, snapshots, examined, look->level * kSpreadShare);

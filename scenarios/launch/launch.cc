@@ -80,6 +80,10 @@ Expected<CaseSpec> PrepareCase(const ScriptCase& script_case, const LaunchOption
   // One look, at the end, instead of several on the way there.
   if (!script_case.early_stop) spec.rule.first_look = spec.rule.max_iterations;
   if (options.level.has_value()) spec.rule.level = *options.level;
+  spec.rule.input_cycle = script_case.input_cycle;
+  for (const BoundedBy& cache : script_case.bounded_by) {
+    spec.rule.bounds.push_back({.kind = cache.kind, .blocks = cache.blocks, .bytes = cache.bytes});
+  }
   if (const Status checked = Check(spec.rule); !checked.has_value()) {
     return Fail(script_case.script + ": " + checked.error().message);
   }

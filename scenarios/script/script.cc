@@ -93,13 +93,24 @@ Expected<std::vector<Line>> ReadLines(const Document& document) {
   return lines;
 }
 
+// REQUIRES: the name of one, as the schema has it.
+ResourceKind KindOf(const std::string& name) {
+  size_t kind = 0;
+  while (kind + 1 < kResourceKinds && name != ResourceKindName(static_cast<ResourceKind>(kind))) {
+    ++kind;
+  }
+  return static_cast<ResourceKind>(kind);
+}
+
 Expected<std::vector<BoundedBy>> ReadBoundedBy(const Document& document) {
   std::vector<BoundedBy> caches;
   const auto found = document.value.find("bounded_by");
   if (found == document.value.end()) return caches;
   for (size_t i = 0; i < found->size(); ++i) {
     const json& item = (*found)[i];
-    BoundedBy cache{item["site"], std::nullopt, std::nullopt, item["why"]};
+    BoundedBy cache;
+    cache.kind = KindOf(item.value("kind", "heap"));
+    cache.why = item["why"];
     const Pointer at = Pointer("/bounded_by") / i;
     if (item.contains("bytes")) {
       const auto bytes = ParseBytes(Shown(item["bytes"]));
@@ -151,6 +162,7 @@ Status ExpandOne(const Variant& variant, std::set<std::string>& names,
   common.script = document.Where(Pointer("/scenario"));
   common.warmup = value.value("warmup", common.warmup);
   common.iterations = value.value("iterations", common.iterations);
+  common.input_cycle = value.value("input_cycle", common.input_cycle);
   common.early_stop = value.value("early_stop", common.early_stop);
   common.timeout_seconds = value.value("timeout", common.timeout_seconds);
   auto lines = ReadLines(document);

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "harness/gate/lines.h"
+#include "harness/sample.h"
 
 namespace plimsoll {
 
@@ -21,10 +22,10 @@ struct CustomEnvironment {
   std::map<std::string, std::string> variables;
 };
 
-// A cache that may grow until it is full: survivors at a site whose stack matches are a
-// filling cache, not a leak, up to the capacity.
+// A cache that may grow until it is full: all that is made of one kind after the warm-up, and
+// kept, is not judged up to the capacity; above it the case is OVER.
 struct BoundedBy {
-  std::string site;  // part of a function's name in the stack
+  ResourceKind kind = ResourceKind::kHeap;
   std::optional<uint64_t> bytes;
   std::optional<uint64_t> blocks;
   std::string why;
@@ -43,6 +44,7 @@ struct ScriptCase {
   std::vector<Line> lines;
   std::vector<BoundedBy> bounded_by;
   uint32_t warmup = 8;         // iterations before the first measured one
+  uint32_t input_cycle = 0;    // iterations until the inputs repeat; 0: each is alike
   uint32_t iterations = 2048;  // most to measure
   bool early_stop = true;      // false: run them all, whatever an earlier look says
   double timeout_seconds = 600;
