@@ -1,0 +1,159 @@
+#include "allocators/planner_arena/part_planner.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+#include <utility>
+
+#include "allocators/planner_arena/merge.h"
+#include "allocators/planner_arena/orders.h"
+
+namespace plimsoll {
+namespace {
+
+// Beyond these, one more greedy plan costs more than it promises, and exact search is lost.
+constexpr size_t kMostForMerge = 200'000;
+constexpr size_t kMostForLowest = 20'000;
+constexpr size_t kMostForPortfolio = 5'000;
+constexpr size_t kMostForSearch = 5'000;
+
+// Of taken ranges that one greedy plan may look at: a second or two. Reached with some
+// 200,000 buffers.
+constexpr int64_t kMostRuns = 60'000'000;
+
+constexpr int64_t kFirstNodes = 500;
+
+}  // namespace
+
+PartPlanner::PartPlanner(const Part& part, Options options)
+    : part_(part), options_(std::move(options)), proven_(part.lower_bound) {
+  for (const Item& item : part.items) weight_ += item.last - item.first;
+}
+
+int64_t PartPlanner::nodes() const {
+  int64_t nodes = merged_nodes_ + old_nodes_;
+  for (const auto& [capacity, race] : races_) nodes += race->nodes();
+  return nodes;
+}
+
+void PartPlanner::Offer(std::optional<PartPlan> plan, const std::string& method) {
+  if (!plan || (!best_.offsets.empty() && plan->height >= best_.height)) return;
+  best_ = *std::move(plan);
+  method_ = method;
+  if (options_.on_progress) options_.on_progress();
+}
+
+void PartPlanner::PlanGreedily() {
+  const Deadline never;
+  const std::vector<int32_t> by_total = OrderBy(part_, "TWA");
+  Offer(FillGaps(part_, by_total, Fit::kFirst, INT64_MAX, INT64_MAX, never), "TWA, first fit");
+  if (best_.height <= part_.lower_bound) return;
+  const std::vector<int32_t> by_size = OrderBy(part_, "ZW");
+  Offer(FillGaps(part_, by_size, Fit::kBest, best_.height, kMostRuns, options_.deadline),
+        "by size, best fit");
+  if (Done() || part_.items.size() > kMostForLowest) return;
+  Offer(LowestFirst(part_, by_total, best_.height, options_.deadline), "TWA, lowest first");
+}
+
+void PartPlanner::PlanMerged() {
+  if (part_.items.size() > kMostForMerge || options_.deadline.HasPassed()) return;
+  PlanMerged(Merge(part_, Merge::Chains::kAny));
+  if (!Done()) PlanMerged(Merge(part_, Merge::Chains::kAlone));
+}
+
+void PartPlanner::PlanMerged(const Merge& merge) {
+  if (merge.buffers().size() == part_.items.size() || options_.deadline.HasPassed()) return;
+  const Packing packing = MakePacking(merge.buffers());
+  std::vector<int64_t> offsets(merge.buffers().size(), 0);
+  Options options = options_;
+  options.goal /= packing.unit;
+  options.effort /= 8;
+  options.on_progress = nullptr;
+  PartPlan whole;
+  std::string method;
+  for (const Part& part : packing.parts) {
+    PartPlanner planner(part, options);
+    planner.PlanGreedily();
+    if (!planner.Done()) planner.PlanExactly();
+    merged_nodes_ += planner.nodes();
+    const int64_t height = planner.best().height * packing.unit;
+    if (height > whole.height) method = "merged, " + planner.method();
+    whole.height = std::max(whole.height, height);
+    if (whole.height >= best_.height) return;
+    for (size_t i = 0; i < part.ids.size(); ++i) {
+      offsets[static_cast<size_t>(part.ids[i])] = planner.best().offsets[i] * packing.unit;
+    }
+  }
+  whole.offsets = merge.Expand(offsets);
+  whole.height = PartHeight(part_, whole.offsets);
+  Offer(std::move(whole), method);
+}
+
+bool PartPlanner::Try(int64_t capacity, int64_t nodes) {
+  std::unique_ptr<Race>& race = races_[capacity];
+  if (race == nullptr) race = std::make_unique<Race>(part_, capacity);
+  const int64_t before = race->nodes();
+  const Search::Outcome outcome = race->Run(nodes, options_.threads, options_.deadline);
+  options_.effort -= (race->nodes() - before) * weight_;
+  if (options_.on_progress) options_.on_progress();
+  if (outcome == Search::Outcome::kUndecided) return false;
+  if (outcome == Search::Outcome::kDoesNotFit) {
+    proven_ = std::max(proven_, capacity + 1);
+  } else {
+    PartPlan plan{race->Offsets(), 0};
+    plan.height = PartHeight(part_, plan.offsets);
+    Offer(std::move(plan), race->method());
+  }
+  // What was decided decides all capacities on one side.
+  std::erase_if(races_, [&](const auto& entry) {
+    if (entry.first >= proven_ && entry.first < best_.height) return false;
+    old_nodes_ += entry.second->nodes();
+    return true;
+  });
+  return true;
+}
+
+void PartPlanner::PlanExactly() {
+  if (part_.items.size() > kMostForSearch) return;
+  if (part_.items.size() <= kMostForPortfolio && !Done()) {
+    // A few thousand placements first: they often do, and cost as much as greedy plans.
+    Try(std::max(options_.goal, proven_), kFirstNodes);
+    for (const char* keys : {"TA", "W", "TN", "A", "ZW", "TZ"}) {
+      if (Done()) return;
+      const std::vector<int32_t> order = OrderBy(part_, keys);
+      const std::string name = keys;
+      Offer(LowestFirst(part_, order, best_.height, options_.deadline), name + ", lowest first");
+      for (const Fit fit : {Fit::kFirst, Fit::kBest}) {
+        Offer(FillGaps(part_, order, fit, best_.height, kMostRuns, options_.deadline),
+              name + (fit == Fit::kFirst ? ", first fit" : ", best fit"));
+      }
+    }
+  }
+  for (int64_t nodes = kFirstNodes; !Done() && options_.effort > 0; nodes *= 4) {
+    for (bool changed = true; changed && !Done();) {
+      changed = false;
+      // The goal, what is proven possible or not, and a few steps between: the closer a
+      // capacity is to the bound, the sooner a search knows that it is lost.
+      const int64_t low = std::max(options_.goal, proven_);
+      const int64_t high = best_.height - 1;
+      std::vector<int64_t> capacities = {low, proven_};
+      if (options_.ladder) {
+        for (const int64_t divisor : {16, 8, 4, 2, 1}) {
+          capacities.push_back(low + (high - low) / divisor);
+        }
+      }
+      std::erase_if(capacities, [&](int64_t c) { return c >= best_.height; });
+      std::sort(capacities.begin(), capacities.end());
+      capacities.erase(std::unique(capacities.begin(), capacities.end()), capacities.end());
+      for (const int64_t capacity : capacities) {
+        if (options_.deadline.HasPassed() || options_.effort <= 0) return;
+        if (Try(capacity, nodes)) {
+          changed = true;
+          break;
+        }
+      }
+    }
+  }
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,76 @@
+#ifndef ALLOCATORS_PLANNER_ARENA_PART_PLANNER_H_
+#define ALLOCATORS_PLANNER_ARENA_PART_PLANNER_H_
+
+// Plans one part of a packing: greedy orders, the merged problem, exact search up a ladder
+// of capacities; always with the best plan so far at hand. Not thread-safe.
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "allocators/planner_arena/deadline.h"
+#include "allocators/planner_arena/merge.h"
+#include "allocators/planner_arena/packing.h"
+#include "allocators/planner_arena/part_greedy.h"
+#include "allocators/planner_arena/race.h"
+
+namespace plimsoll {
+
+class PartPlanner {
+ public:
+  struct Options {
+    int64_t goal = 0;     // units: a plan this low is good enough
+    bool ladder = false;  // try capacities above the goal, too: as low as possible
+    Deadline deadline;
+    int threads = 1;
+    int64_t effort = 0;                 // placements x sections of all items
+    std::function<void()> on_progress;  // may be empty
+  };
+
+  // The part must outlive the planner.
+  PartPlanner(const Part& part, Options options);
+
+  // One plan whatever the deadline, then the greedy orders that the size allows.
+  void PlanGreedily();
+  // Merged items, by all that this class does but merging.
+  void PlanMerged();
+  // Exact search, if the part is small enough for it.
+  void PlanExactly();
+
+  // As low as the goal; or as low as can be, or proven to be no use.
+  bool Done() const {
+    if (best_.height <= options_.goal) return true;
+    return options_.ladder ? best_.height <= proven_ : proven_ > options_.goal;
+  }
+
+  // Another goal, at least the old one.
+  void RaiseGoal(int64_t goal) { options_.goal = goal; }
+
+  const PartPlan& best() const { return best_; }
+  int64_t proven() const { return proven_; }  // units: no plan is lower
+  const std::string& method() const { return method_; }
+  int64_t nodes() const;
+
+ private:
+  void Offer(std::optional<PartPlan> plan, const std::string& method);
+  void PlanMerged(const Merge& merge);
+  // One capacity for a while; whether that changed what is known.
+  bool Try(int64_t capacity, int64_t nodes);
+
+  const Part& part_;
+  Options options_;
+  PartPlan best_;
+  int64_t proven_;
+  int64_t weight_ = 0;  // sections of all items
+  std::string method_;
+  int64_t merged_nodes_ = 0;
+  int64_t old_nodes_ = 0;                           // of races that are over
+  std::map<int64_t, std::unique_ptr<Race>> races_;  // by capacity
+};
+
+}  // namespace plimsoll
+
+#endif  // ALLOCATORS_PLANNER_ARENA_PART_PLANNER_H_

@@ -1,0 +1,138 @@
+#include "allocators/planner_arena/planner.h"
+
+#include <algorithm>
+#include <cstddef>
+#include <memory>
+#include <string>
+#include <utility>
+
+#include "allocators/planner_arena/deadline.h"
+#include "allocators/planner_arena/packing.h"
+#include "allocators/planner_arena/part_planner.h"
+
+namespace plimsoll {
+namespace {
+
+Status CheckOptions(const PlanOptions& options) {
+  if (options.capacity && *options.capacity <= 0) {
+    return BadValue("", "capacity", std::to_string(*options.capacity), "expected > 0 bytes");
+  }
+  if (options.time_limit && !(*options.time_limit >= 0)) {
+    return BadValue("", "time limit", std::to_string(*options.time_limit), "expected >= 0 seconds");
+  }
+  if (options.threads < 1) {
+    return BadValue("", "threads", std::to_string(options.threads), "expected >= 1");
+  }
+  if (options.effort < 0) {
+    return BadValue("", "effort", std::to_string(options.effort), "expected >= 0");
+  }
+  return {};
+}
+
+// All parts of one problem.
+class Planner {
+ public:
+  Planner(const Packing& packing, const PlanOptions& options)
+      : packing_(packing), options_(options) {
+    for (const Part& part : packing.parts) bound_ = std::max(bound_, part.lower_bound);
+    const bool any_low_enough = options.capacity && !options.minimize;
+    goal_ = any_low_enough ? *options.capacity / packing.unit : bound_;
+    PartPlanner::Options of_part;
+    // A part need not be lower than the highest must be.
+    of_part.goal = std::max(goal_, any_low_enough ? 0 : bound_);
+    of_part.ladder = !any_low_enough;
+    if (options.time_limit) of_part.deadline = Deadline::After(*options.time_limit);
+    of_part.threads = options.threads;
+    of_part.effort = options.effort / std::max<int64_t>(1, std::ssize(packing.parts));
+    if (options.progress) of_part.on_progress = [this] { Report(); };
+    for (const Part& part : packing.parts) {
+      parts_.push_back(std::make_unique<PartPlanner>(part, of_part));
+    }
+  }
+
+  void Run() {
+    for (const auto& part : parts_) part->PlanGreedily();
+    for (const auto& part : parts_) {
+      if (!part->Done()) part->PlanMerged();
+    }
+    for (const auto& part : parts_) {
+      part->RaiseGoal(std::max(goal_, Proven()));
+      if (part->Done()) continue;
+      part->PlanExactly();
+      // One part that is proven not to fit settles the question.
+      if (!options_.minimize && options_.capacity && Proven() > goal_) return;
+    }
+  }
+
+  // Units.
+  int64_t Height() const {
+    int64_t height = 0;
+    for (const auto& part : parts_) height = std::max(height, part->best().height);
+    return height;
+  }
+  int64_t Proven() const {
+    int64_t proven = 0;
+    for (const auto& part : parts_) proven = std::max(proven, part->proven());
+    return proven;
+  }
+  int64_t Nodes() const {
+    int64_t nodes = 0;
+    for (const auto& part : parts_) nodes += part->nodes();
+    return nodes;
+  }
+
+  PlanResult Result(size_t num_buffers) const {
+    PlanResult result;
+    result.plan.offsets.assign(num_buffers, 0);
+    result.plan.height = Height() * packing_.unit;
+    result.plan.lower_bound = Proven() * packing_.unit;
+    result.nodes = Nodes();
+    for (size_t p = 0; p < parts_.size(); ++p) {
+      const PartPlan& best = parts_[p]->best();
+      if (best.height == Height() && result.method.empty()) result.method = parts_[p]->method();
+      for (size_t i = 0; i < best.offsets.size(); ++i) {
+        const auto id = static_cast<size_t>(packing_.parts[p].ids[i]);
+        result.plan.offsets[id] = best.offsets[i] * packing_.unit;
+      }
+    }
+    if (options_.capacity) {
+      result.fits = result.plan.height <= *options_.capacity       ? Fits::kYes
+                    : result.plan.lower_bound > *options_.capacity ? Fits::kNo
+                                                                   : Fits::kUndecided;
+    }
+    return result;
+  }
+
+ private:
+  void Report() const {
+    for (const auto& part : parts_) {
+      if (part->best().offsets.empty()) return;  // no whole plan yet
+    }
+    options_.progress({Height() * packing_.unit, Proven() * packing_.unit, Nodes()});
+  }
+
+  const Packing& packing_;
+  const PlanOptions& options_;
+  int64_t bound_ = 0;
+  int64_t goal_ = 0;
+  std::vector<std::unique_ptr<PartPlanner>> parts_;
+};
+
+}  // namespace
+
+double PlanResult::Gap() const {
+  if (plan.lower_bound == 0) return 0;
+  return static_cast<double>(plan.height - plan.lower_bound) /
+         static_cast<double>(plan.lower_bound);
+}
+
+Expected<PlanResult> MakePlan(const std::vector<Buffer>& buffers, const PlanOptions& options) {
+  if (Status good = CheckBuffers(buffers); !good) return tl::unexpected(good.error());
+  if (Status good = CheckOptions(options); !good) return tl::unexpected(good.error());
+  const Packing packing = MakePacking(buffers);
+  Planner planner(packing, options);
+  planner.Run();
+  return planner.Result(buffers.size());
+}
+
+}  // namespace plimsoll

@@ -1,0 +1,133 @@
+#include "allocators/planner_arena/planner.h"
+
+#include <gtest/gtest.h>
+
+#include <chrono>
+#include <limits>
+#include <vector>
+
+#include "allocators/planner_arena/exhaustive.h"
+#include "allocators/planner_arena/greedy.h"
+#include "allocators/planner_arena/instances.h"
+#include "allocators/planner_arena/validator.h"
+
+namespace plimsoll {
+namespace {
+
+PlanResult Checked(const std::vector<Buffer>& buffers, const PlanOptions& options = {}) {
+  const Expected<PlanResult> result = MakePlan(buffers, options);
+  EXPECT_TRUE(result) << result.error().message;
+  const Status valid = ValidateOffsets(buffers, result->plan.offsets, result->plan.height);
+  EXPECT_TRUE(valid) << valid.error().message;
+  EXPECT_EQ(result->plan.height, Height(buffers, result->plan.offsets));
+  EXPECT_GE(result->plan.lower_bound, LowerBound(buffers));
+  EXPECT_LE(result->plan.lower_bound, result->plan.height);
+  return *result;
+}
+
+TEST(PlannerTest, NothingToPlan) {
+  const PlanResult result = Checked({});
+  EXPECT_EQ(result.plan.height, 0);
+  EXPECT_TRUE(result.optimal());
+  EXPECT_EQ(result.Gap(), 0);
+  EXPECT_EQ(Checked({{0, 4, 0, 16}}, {.capacity = 1}).fits, Fits::kYes);
+}
+
+TEST(PlannerTest, IsOptimalOnTinyProblems) {
+  for (uint64_t seed = 0; seed < 3000; ++seed) {
+    SCOPED_TRACE(seed);
+    const bool aligned = seed % 2 == 1;
+    const std::vector<Buffer> buffers = TinyBuffers(6, seed, 8, aligned);
+    const int64_t least = LeastHeight(buffers);
+    const PlanResult result = Checked(buffers);
+    ASSERT_EQ(result.plan.height, least);
+    ASSERT_TRUE(result.optimal());
+    if (least <= 1) continue;
+    ASSERT_EQ(Checked(buffers, {.capacity = least}).fits, Fits::kYes);
+    const PlanResult below = Checked(buffers, {.capacity = least - 1});
+    ASSERT_EQ(below.fits, Fits::kNo);
+    ASSERT_GT(below.plan.lower_bound, least - 1);
+    const PlanResult minimal = Checked(buffers, {.capacity = 2 * least, .minimize = true});
+    ASSERT_EQ(minimal.plan.height, least);
+  }
+}
+
+TEST(PlannerTest, IsNeverHigherThanGreedyBySize) {
+  for (uint64_t seed = 0; seed < 60; ++seed) {
+    for (const std::vector<Buffer>& buffers :
+         {RandomBuffers(150, seed), TraceLike(400, seed), PerfectTiles(60, Cuts::kPinwheels, seed),
+          TinyBuffers(40, seed, 24, true)}) {
+      const int64_t greedy = GreedyBySize(buffers).height;
+      EXPECT_LE(Checked(buffers, {.effort = 0}).plan.height, greedy);
+      EXPECT_LE(Checked(buffers, {.capacity = 2 * greedy, .effort = 0}).plan.height, greedy);
+      EXPECT_LE(Checked(buffers, {.effort = 100'000}).plan.height, greedy);
+    }
+  }
+}
+
+TEST(PlannerTest, FindsTilingsAgain) {
+  for (uint64_t seed = 0; seed < 4; ++seed) {
+    EXPECT_TRUE(Checked(PerfectTiles(2000, Cuts::kGuillotine, seed)).optimal());
+    EXPECT_TRUE(Checked(PerfectTiles(100, Cuts::kPinwheels, seed)).optimal());
+  }
+}
+
+TEST(PlannerTest, SameInputsSamePlan) {
+  const std::vector<Buffer> buffers = PerfectTiles(80, Cuts::kPinwheels, 9);
+  const PlanResult once = Checked(buffers);
+  const PlanResult again = Checked(buffers);
+  EXPECT_EQ(once.plan.offsets, again.plan.offsets);
+  EXPECT_EQ(once.nodes, again.nodes);
+  EXPECT_EQ(Checked(buffers, {.threads = 4}).plan.height, once.plan.height);
+}
+
+TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
+  const std::vector<Buffer> buffers = PerfectTiles(1500, Cuts::kPinwheels, 1);
+  const auto begin = std::chrono::steady_clock::now();
+  const PlanResult result =
+      Checked(buffers, {.time_limit = 0.2, .effort = std::numeric_limits<int64_t>::max() / 2});
+  const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+  // Without the limit this is hours; what matters is that it ends.
+  EXPECT_LT(took.count(), 30);
+  EXPECT_FALSE(result.optimal());
+  EXPECT_GT(result.Gap(), 0);
+  EXPECT_EQ(Checked(buffers, {.time_limit = 0}).plan.offsets.size(), buffers.size());
+}
+
+TEST(PlannerTest, UndecidedWithoutEffort) {
+  const std::vector<Buffer> buffers = PerfectTiles(1500, Cuts::kPinwheels, 1);
+  const PlanResult result = Checked(buffers, {.capacity = 1 << 20, .effort = 0});
+  EXPECT_EQ(result.fits, Fits::kUndecided);
+  EXPECT_EQ(Checked(buffers, {.capacity = (1 << 20) - 1, .effort = 0}).fits, Fits::kNo);
+  EXPECT_EQ(Checked(buffers, {.capacity = 1 << 22, .effort = 0}).fits, Fits::kYes);
+}
+
+TEST(PlannerTest, ReportsProgress) {
+  int64_t calls = 0;
+  PlanProgress last;
+  PlanOptions options;
+  options.effort = 1'000'000;
+  options.progress = [&](const PlanProgress& progress) {
+    ++calls;
+    if (calls > 1) {
+      EXPECT_LE(progress.height, last.height);
+    }
+    EXPECT_GE(progress.height, progress.lower_bound);
+    last = progress;
+  };
+  const PlanResult result = Checked(PerfectTiles(1500, Cuts::kPinwheels, 1), options);
+  EXPECT_GT(calls, 1);
+  EXPECT_EQ(last.height, result.plan.height);
+}
+
+TEST(PlannerTest, RefusesWhatIsOutOfRange) {
+  EXPECT_EQ(MakePlan({{3, 3, 1}}).error().message,
+            "buffer 0: upper: '3': expected more than lower, which is 3");
+  EXPECT_EQ(MakePlan({}, {.capacity = 0}).error().message, "capacity: '0': expected > 0 bytes");
+  EXPECT_EQ(MakePlan({}, {.threads = 0}).error().message, "threads: '0': expected >= 1");
+  EXPECT_EQ(MakePlan({}, {.effort = -1}).error().message, "effort: '-1': expected >= 0");
+  EXPECT_FALSE(MakePlan({}, {.time_limit = -1.0}));
+}
+
+}  // namespace
+}  // namespace plimsoll

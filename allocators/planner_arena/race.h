@@ -1,0 +1,40 @@
+#ifndef ALLOCATORS_PLANNER_ARENA_RACE_H_
+#define ALLOCATORS_PLANNER_ARENA_RACE_H_
+
+// Several searches for one part and capacity, in turn: none is best on every problem, and
+// the best is often a hundred times faster than the next. Used by one thread at a time.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "allocators/planner_arena/deadline.h"
+#include "allocators/planner_arena/packing.h"
+#include "allocators/planner_arena/search.h"
+
+namespace plimsoll {
+
+class Race {
+ public:
+  // The part must outlive the race. REQUIRES: capacity < 2^60.
+  Race(const Part& part, int64_t capacity);
+
+  // Each search goes on for up to `nodes` placements, on up to `threads` threads. The
+  // first that decides, in a fixed order, has the say: without a deadline the outcome is
+  // the same every time and for one thread; with more threads the nodes may differ.
+  Search::Outcome Run(int64_t nodes, int threads, const Deadline& deadline);
+
+  // By item. REQUIRES: Run returned kFits.
+  std::vector<int64_t> Offsets() const { return searches_[winner_].Offsets(); }
+  // The order of the search that decided.
+  const char* method() const;
+  int64_t nodes() const;
+
+ private:
+  std::vector<Search> searches_;
+  size_t winner_ = 0;
+};
+
+}  // namespace plimsoll
+
+#endif  // ALLOCATORS_PLANNER_ARENA_RACE_H_
