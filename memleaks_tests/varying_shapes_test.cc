@@ -35,7 +35,8 @@ TEST(VaryingShapes, GrowingWithThePrimitiveCacheNamedWhileSizesArrive) {
   const bool named =
       std::any_of(result.sites.begin(), result.sites.end(), [](const SiteFinding& site) {
         return std::any_of(site.stack.begin(), site.stack.end(), [](const std::string& frame) {
-          return frame.find("dnnl::impl") != std::string::npos;
+          // The functions below it have no names in Debian's library.
+          return frame.find("dnnl_primitive_create") != std::string::npos;
         });
       });
   EXPECT_TRUE(named) << RenderDetails(result);
