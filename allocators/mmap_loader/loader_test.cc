@@ -146,7 +146,7 @@ TEST_F(LoaderTest, ADroppedTensorGivesItsPagesBack) {
   }
 }
 
-// Large reads ask for huge pages; none may reach beyond the tensor.
+// A large read is made by several threads, and stays within its tensor's pages.
 TEST_F(LoaderTest, ALargeReadTakesNoMoreThanItsBytes) {
   const size_t bytes = (size_t{9} << 20) + 100;
   const std::string path = folder_.Write("large.safetensors", ByteTensors(3, bytes));

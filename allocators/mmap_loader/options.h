@@ -56,9 +56,7 @@ struct LoadOptions {
   OnDrop on_drop = OnDrop::kReturn;
   Lock lock = Lock::kNone;
   uint64_t lock_limit_bytes = UINT64_MAX;  // for all files of the loader together
-  // Advise 2 MiB pages for all of a file. Reads of 8 MiB and more have them where they fit
-  // without it.
-  bool huge_pages = false;
+  bool huge_pages = false;                 // advise 2 MiB pages
   Numa numa = Numa::kNone;
   bool guard = false;         // survive the SIGBUS of a file that shrinks: see FaultGuard
   bool verify = false;        // compare a tensor's checksum, where it has one, when acquired

@@ -18,8 +18,6 @@ namespace {
 
 // Between looks at whether the background thread should stop.
 constexpr uint64_t kBackgroundChunk = uint64_t{8} << 20;
-// Where Mapping::Map aligns to when asked to.
-constexpr uint64_t kHugePage = uint64_t{2} << 20;
 
 uint64_t FirstPage(uint64_t offset) { return offset / PageSize(); }
 uint64_t EndPage(uint64_t end) { return PageCeil(end) / PageSize(); }
@@ -41,8 +39,7 @@ MappingKind KindOf(Mode mode) {
 Expected<std::unique_ptr<Region>> Region::Create(std::shared_ptr<File> file,
                                                  const LoadOptions& options,
                                                  std::shared_ptr<Counters> counters) {
-  const bool align = options.huge_pages || file->size() >= kParallelReadBytes;
-  Expected<Mapping> mapping = Mapping::Map(file, KindOf(options.mode), align);
+  Expected<Mapping> mapping = Mapping::Map(file, KindOf(options.mode), options.huge_pages);
   if (!mapping) return tl::unexpected(mapping.error());
   return std::unique_ptr<Region>(
       new Region(std::move(file), std::move(*mapping), options, std::move(counters)));
@@ -101,20 +98,9 @@ std::vector<std::string> Region::notes() const {
   return notes_;
 }
 
-// Of a large read, half the time would go into faults of small pages. Only huge pages that
-// lie within the range are asked for, so that it takes no more memory than it has bytes.
-void Region::AdviseHugePages(uint64_t begin, uint64_t bytes) {
-  if (bytes < kParallelReadBytes) return;
-  const uint64_t first = (begin + kHugePage - 1) / kHugePage * kHugePage;
-  const uint64_t last = (begin + bytes) / kHugePage * kHugePage;
-  // A kernel without them is only slower.
-  (void)mapping_.Advise(first, last - first, MADV_HUGEPAGE, "huge pages");
-}
-
 Status Region::Load(uint64_t first, uint64_t last, unsigned threads) {
   const uint64_t begin = first * PageSize();
   const uint64_t bytes = std::min(last * PageSize(), file_->size()) - begin;
-  AdviseHugePages(begin, bytes);
   Status read = ReadPages(*file_, begin, mapping_.data() + begin, bytes, threads);
   const int flags = file_->os().GetFlags(file_->descriptor());
   if (!read && (flags & O_DIRECT) != 0) {

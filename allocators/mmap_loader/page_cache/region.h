@@ -69,7 +69,6 @@ class Region {
   Region(std::shared_ptr<File> file, Mapping mapping, const LoadOptions& options,
          std::shared_ptr<Counters> counters);
   // The helpers below want mutex_ to be held.
-  void AdviseHugePages(uint64_t begin, uint64_t bytes);
   Status Load(uint64_t first, uint64_t last, unsigned threads);
   Status LockRun(uint64_t first, uint64_t last, const LoadOptions& options, PageState& state);
   void GiveBack(uint64_t first, uint64_t last, OnDrop on_drop, PageState& state);
