@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "tools/exit_status.h"
+#include "tools/plan_command.h"
 #include "tools/run_command.h"
 
 namespace {
@@ -38,6 +39,7 @@ int main(int argc, char** argv) {
   int status = plimsoll::kExitHolds;
   plimsoll::AddRunCommand(app, status);
   plimsoll::AddListCommand(app, status);
+  plimsoll::AddPlanCommand(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {
