@@ -102,6 +102,13 @@ TEST(PlannerTest, UndecidedWithoutEffort) {
   EXPECT_EQ(Checked(buffers, {.capacity = 1 << 22, .effort = 0}).fits, Fits::kYes);
 }
 
+TEST(PlannerTest, SearchesNothingBelowTheBound) {
+  const PlanResult result =
+      Checked(PerfectTiles(600, Cuts::kPinwheels, 1), PlanOptions{.capacity = (1 << 20) - 1});
+  EXPECT_EQ(result.fits, Fits::kNo);
+  EXPECT_EQ(result.nodes, 0);
+}
+
 TEST(PlannerTest, ReportsProgress) {
   int64_t calls = 0;
   PlanProgress last;
