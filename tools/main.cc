@@ -8,6 +8,7 @@
 #include <string>
 
 #include "tools/exit_status.h"
+#include "tools/plan_command.h"
 #include "tools/run_command.h"
 #include "tools/watch_command.h"
 #include "tools/weights_command.h"
@@ -44,6 +45,7 @@ int main(int argc, char** argv) {
   plimsoll::AddWatchCommand(app, status);
   plimsoll::AddListCommand(app, status);
   plimsoll::AddWeightsCommand(app, status);
+  plimsoll::AddPlanCommand(app, status);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

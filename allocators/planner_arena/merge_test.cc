@@ -33,6 +33,14 @@ TEST(MergeTest, LeavesChoicesAlone) {
   EXPECT_EQ(Merge(part, Merge::Chains::kAny).buffers().size(), 6u);
 }
 
+TEST(MergeTest, OneEndAndTwoBeginsAreAChoice) {
+  const Part part =
+      MakePacking({{0, 4, 9}, {4, 8, 5}, {4, 9, 9}, {8, 9, 2}, {0, 9, 5}}).parts.at(0);
+  EXPECT_EQ(Merge(part, Merge::Chains::kAlone).buffers().size(), 5u);
+  // The two of 9 bytes, and the longest on top of them.
+  EXPECT_EQ(Merge(part, Merge::Chains::kAny).buffers().size(), 3u);
+}
+
 TEST(MergeTest, KeepsAlignedItemsApart) {
   const Part part = MakePacking({{0, 4, 3, 2}, {0, 4, 3, 2}}).parts.at(0);
   EXPECT_EQ(Merge(part, Merge::Chains::kAny).buffers().size(), 2u);

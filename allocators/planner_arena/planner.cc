@@ -53,14 +53,13 @@ class Planner {
   void Run() {
     for (const auto& part : parts_) part->PlanGreedily();
     for (const auto& part : parts_) {
+      if (IsLost()) return;
       if (!part->Done()) part->PlanMerged();
     }
     for (const auto& part : parts_) {
+      if (IsLost()) return;
       part->RaiseGoal(std::max(goal_, Proven()));
-      if (part->Done()) continue;
-      part->PlanExactly();
-      // One part that is proven not to fit settles the question.
-      if (!options_.minimize && options_.capacity && Proven() > goal_) return;
+      if (!part->Done()) part->PlanExactly();
     }
   }
 
@@ -104,6 +103,9 @@ class Planner {
   }
 
  private:
+  // One part that is proven not to fit settles the question.
+  bool IsLost() const { return options_.capacity && !options_.minimize && Proven() > goal_; }
+
   void Report() const {
     for (const auto& part : parts_) {
       if (part->best().offsets.empty()) return;  // no whole plan yet

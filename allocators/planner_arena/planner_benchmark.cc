@@ -1,6 +1,5 @@
-// What planning takes: generated problems by default, and every trace named after `--`.
-//   bazel run -c opt //allocators/planner_arena:planner_benchmark -- \
-//       --benchmark_filter=Tiles -- TRACE...
+// What planning takes: generated problems by default, and every trace that is named.
+//   bazel run //allocators/planner_arena:planner_benchmark -- --benchmark_filter=. TRACE...
 // Counters: gap_percent above the proven bound, optimal (1 or 0), nodes searched.
 
 #include <benchmark/benchmark.h>

@@ -34,7 +34,7 @@ TEST(PlannerTest, NothingToPlan) {
 }
 
 TEST(PlannerTest, IsOptimalOnTinyProblems) {
-  for (uint64_t seed = 0; seed < 3000; ++seed) {
+  for (uint64_t seed = 0; seed < 1500; ++seed) {
     SCOPED_TRACE(seed);
     const bool aligned = seed % 2 == 1;
     const std::vector<Buffer> buffers = TinyBuffers(6, seed, 8, aligned);
@@ -53,7 +53,7 @@ TEST(PlannerTest, IsOptimalOnTinyProblems) {
 }
 
 TEST(PlannerTest, IsNeverHigherThanGreedyBySize) {
-  for (uint64_t seed = 0; seed < 60; ++seed) {
+  for (uint64_t seed = 0; seed < 25; ++seed) {
     for (const std::vector<Buffer>& buffers :
          {RandomBuffers(150, seed), TraceLike(400, seed), PerfectTiles(60, Cuts::kPinwheels, seed),
           TinyBuffers(40, seed, 24, true)}) {
@@ -82,7 +82,7 @@ TEST(PlannerTest, SameInputsSamePlan) {
 }
 
 TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
-  const std::vector<Buffer> buffers = PerfectTiles(1500, Cuts::kPinwheels, 1);
+  const std::vector<Buffer> buffers = PerfectTiles(600, Cuts::kPinwheels, 1);
   const auto begin = std::chrono::steady_clock::now();
   const PlanResult result =
       Checked(buffers, {.time_limit = 0.2, .effort = std::numeric_limits<int64_t>::max() / 2});
@@ -95,11 +95,18 @@ TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
 }
 
 TEST(PlannerTest, UndecidedWithoutEffort) {
-  const std::vector<Buffer> buffers = PerfectTiles(1500, Cuts::kPinwheels, 1);
+  const std::vector<Buffer> buffers = PerfectTiles(600, Cuts::kPinwheels, 1);
   const PlanResult result = Checked(buffers, {.capacity = 1 << 20, .effort = 0});
   EXPECT_EQ(result.fits, Fits::kUndecided);
   EXPECT_EQ(Checked(buffers, {.capacity = (1 << 20) - 1, .effort = 0}).fits, Fits::kNo);
   EXPECT_EQ(Checked(buffers, {.capacity = 1 << 22, .effort = 0}).fits, Fits::kYes);
+}
+
+TEST(PlannerTest, SearchesNothingBelowTheBound) {
+  const PlanResult result =
+      Checked(PerfectTiles(600, Cuts::kPinwheels, 1), PlanOptions{.capacity = (1 << 20) - 1});
+  EXPECT_EQ(result.fits, Fits::kNo);
+  EXPECT_EQ(result.nodes, 0);
 }
 
 TEST(PlannerTest, ReportsProgress) {
@@ -115,7 +122,7 @@ TEST(PlannerTest, ReportsProgress) {
     EXPECT_GE(progress.height, progress.lower_bound);
     last = progress;
   };
-  const PlanResult result = Checked(PerfectTiles(1500, Cuts::kPinwheels, 1), options);
+  const PlanResult result = Checked(PerfectTiles(600, Cuts::kPinwheels, 1), options);
   EXPECT_GT(calls, 1);
   EXPECT_EQ(last.height, result.plan.height);
 }
