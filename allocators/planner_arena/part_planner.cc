@@ -13,13 +13,14 @@ namespace {
 
 // Beyond these, one more greedy plan costs more than it promises, and exact search is lost.
 constexpr size_t kMostForMerge = 200'000;
+constexpr size_t kMostForBothMerges = 20'000;
 constexpr size_t kMostForLowest = 20'000;
 constexpr size_t kMostForPortfolio = 5'000;
 constexpr size_t kMostForSearch = 5'000;
 
-// Of taken ranges that one greedy plan may look at: a second or two. Reached with some
+// Of taken ranges that one greedy plan may look at: about a second. Reached with some
 // 200,000 buffers.
-constexpr int64_t kMostRuns = 60'000'000;
+constexpr int64_t kMostRuns = 40'000'000;
 
 constexpr int64_t kFirstNodes = 500;
 
@@ -58,7 +59,9 @@ void PartPlanner::PlanGreedily() {
 void PartPlanner::PlanMerged() {
   if (part_.items.size() > kMostForMerge || options_.deadline.HasPassed()) return;
   PlanMerged(Merge(part_, Merge::Chains::kAny));
-  if (!Done()) PlanMerged(Merge(part_, Merge::Chains::kAlone));
+  if (!Done() && part_.items.size() <= kMostForBothMerges) {
+    PlanMerged(Merge(part_, Merge::Chains::kAlone));
+  }
 }
 
 void PartPlanner::PlanMerged(const Merge& merge) {
