@@ -77,7 +77,7 @@ Status RunBenchmark(const Peer& peer, const std::string& preload, const std::str
   options.command = {kBenchmark, "--benchmark_out=" + out, "--benchmark_out_format=json",
                      std::string("--benchmark_filter=") + (preload.empty() ? "." : "/malloc$")};
   if (!preload.empty()) options.preload = {preload};
-  options.capture_output = false;
+  options.streams = Streams::kInherited;
   Expected<ChildProcess> child = ChildProcess::Start(options);
   if (!child) return tl::unexpected(child.error());
   std::optional<ExitStatus> status;
