@@ -7,6 +7,7 @@
 #include "allocators/planner_arena/arena_sites.h"
 #include "allocators/planner_arena/arena_threads.h"
 #include "allocators/planner_arena/greedy.h"
+#include "allocators/planner_arena/planner.h"
 #include "allocators/system/system_resource.h"
 
 namespace plimsoll {
@@ -30,6 +31,12 @@ std::function<void()> UpstreamTrimmer(const PlannerArena::Parts& parts) {
   return [] { DefaultSystemResource().Trim(); };
 }
 
+// The offline planner, within its time; a profile that it refuses is planned all the same.
+Plan PlanOffline(const std::vector<Buffer>& buffers, double seconds) {
+  Expected<PlanResult> planned = MakePlan(buffers, {.time_limit = seconds});
+  return planned.has_value() ? std::move(planned->plan) : GreedyBySize(buffers);
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<PlannerArena>> PlannerArena::Create(
@@ -43,9 +50,7 @@ PlannerArena::PlannerArena(const ArenaConfiguration& configuration, const Parts&
     : configuration_(configuration),
       upstream_(parts.upstream ? *parts.upstream : DefaultSystemResource()),
       trim_upstream_(UpstreamTrimmer(parts)),
-      planner_(parts.planner ? parts.planner
-                             : [](const std::vector<Buffer>& buffers,
-                                  double) { return GreedyBySize(buffers); }),
+      planner_(parts.planner ? parts.planner : PlanOffline),
       pages_(parts.pages ? *parts.pages : ArenaPages::System()),
       id_(RegisterArena()),
       budget_(configuration.limit_bytes) {}
