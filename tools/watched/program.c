@@ -33,11 +33,14 @@ int main(int argc, char** argv) {
   signal(SIGTERM, End);
   signal(SIGUSR1, End);
   if (strcmp(mark, "burst") == 0) {
-    /* All at once, before any work is done. */
-    static char lines[5000 * 10 + 1];
-    for (int i = 0; i < 5000; ++i) memcpy(lines + i * 10, "step done\n", 10);
-    fwrite(lines, 1, sizeof lines - 1, stdout);
-    fflush(stdout);
+    /* Many at once, several times, before any work is done. */
+    static char lines[300 * 10];
+    for (int i = 0; i < 300; ++i) memcpy(lines + i * 10, "step done\n", 10);
+    for (int i = 0; i < 10; ++i) {
+      fwrite(lines, 1, sizeof lines, stdout);
+      fflush(stdout);
+      usleep(20000);
+    }
     mark = "line";
   }
   for (long i = 0; !ending && (iterations == 0 || i < iterations); ++i) {
