@@ -1,17 +1,12 @@
 #include "harness/runner/children.h"
 
 #include <algorithm>
-#include <cmath>
 #include <utility>
 
 namespace plimsoll {
 namespace {
 
 constexpr uint32_t kUsualIterations = 256;
-
-uint32_t LeastChildren(double level) {
-  return static_cast<uint32_t>(std::ceil(-std::log2(level) - 1e-9));
-}
 
 double LevelOfEach(const ChildrenOptions& options) {
   return options.level / static_cast<double>(std::max<size_t>(1, options.metrics.size()));

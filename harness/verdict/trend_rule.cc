@@ -18,10 +18,6 @@ constexpr uint32_t kLeastLag = 4;          // of the structure function, in iter
 constexpr double kPower = 0.95;
 constexpr double kEdge = 0.1;  // of a quarter's values, for where the low and the high lie
 
-uint32_t LeastChildren(double level) {
-  return static_cast<uint32_t>(std::ceil(-std::log2(level) - 1e-9));
-}
-
 std::string Rate(double bytes) { return FormatBytes(bytes) + " per iteration"; }
 
 struct Slopes {
@@ -129,6 +125,10 @@ double Reach(const NoiseEstimate& noise, const Effect& effect, uint32_t iteratio
 }
 
 }  // namespace
+
+uint32_t LeastChildren(double level) {
+  return static_cast<uint32_t>(std::ceil(-std::log2(level) - 1e-9));
+}
 
 Status Check(const TrendRule& rule) {
   if (!(rule.level > 0 && rule.level <= 0.1)) {

@@ -40,6 +40,9 @@ struct TrendRule {
   std::optional<double> wanted_bytes_per_iteration;
 };
 
+// With fewer children not even growth in every one of them reaches the level.
+uint32_t LeastChildren(double level);
+
 // Refuses too few children or iterations for a LEAK ever to be found, saying what is needed.
 Status Check(const TrendRule& rule);
 
