@@ -115,7 +115,7 @@ class Loader {
   struct RegionKey {
     FileIdentity identity;
     Mode mode;
-    bool huge_pages;
+    std::optional<bool> huge_pages;
     Numa numa;
     auto operator<=>(const RegionKey&) const = default;
   };

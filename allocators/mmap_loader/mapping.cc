@@ -12,7 +12,6 @@
 namespace plimsoll::weights {
 namespace {
 
-constexpr size_t kHugePage = size_t{2} << 20;
 constexpr char kUnmapFails[] = "munmap of a whole mapping of ours fails only if it is not ours";
 
 // The pages that a range of bytes touches.
@@ -26,13 +25,13 @@ Pages PagesOf(uint64_t offset, uint64_t bytes) {
   return {begin, PageCeil(offset + bytes) - begin};
 }
 
-// Address space aligned to 2 MiB, so that whole huge pages fit.
+// Address space aligned so that whole huge pages fit.
 void* ReserveAligned(Os& os, size_t bytes, int flags) {
-  const size_t padded = bytes + kHugePage;
+  const size_t padded = bytes + kHugePageBytes;
   void* base = os.Mmap(nullptr, padded, PROT_READ | PROT_WRITE, flags, -1, 0);
   if (base == MAP_FAILED) return base;
   const auto start = reinterpret_cast<uintptr_t>(base);
-  const uintptr_t aligned = (start + kHugePage - 1) / kHugePage * kHugePage;
+  const uintptr_t aligned = (start + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes;
   const size_t head = aligned - start;
   if (head > 0) os.Munmap(base, head);
   if (padded > head + bytes) {
@@ -50,16 +49,14 @@ std::string LockLimit() {
 
 }  // namespace
 
-Expected<Mapping> Mapping::Map(std::shared_ptr<const File> file, MappingKind kind,
-                               bool huge_pages) {
+Expected<Mapping> Mapping::Map(std::shared_ptr<const File> file, MappingKind kind) {
   Os& os = file->os();
   const size_t bytes = PageCeil(file->size());
   void* base = nullptr;
   if (kind == MappingKind::kAnonymous) {
     // NORESERVE: only what is read in counts against the overcommit limit.
     constexpr int kFlags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
-    base = huge_pages ? ReserveAligned(os, bytes, kFlags)
-                      : os.Mmap(nullptr, bytes, PROT_READ | PROT_WRITE, kFlags, -1, 0);
+    base = ReserveAligned(os, bytes, kFlags);
   } else {
     const bool shared = kind == MappingKind::kShared;
     base = os.Mmap(nullptr, file->size(), shared ? PROT_READ : PROT_READ | PROT_WRITE,

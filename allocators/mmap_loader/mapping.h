@@ -22,12 +22,14 @@ enum class MappingKind : uint8_t {
   kAnonymous,  // memory of our own, to read the file into
 };
 
+// What the kernel backs with one page where it is asked to and can.
+inline constexpr uint64_t kHugePageBytes = uint64_t{2} << 20;
+
 class Mapping {
  public:
   // Maps all of `file`, and checks afterwards that it is still as long as it was when
-  // opened. kAnonymous reserves address space only; `huge_pages` then aligns it to 2 MiB.
-  static Expected<Mapping> Map(std::shared_ptr<const File> file, MappingKind kind,
-                               bool huge_pages = false);
+  // opened. kAnonymous reserves address space only, aligned to kHugePageBytes.
+  static Expected<Mapping> Map(std::shared_ptr<const File> file, MappingKind kind);
   Mapping(Mapping&& other) noexcept;
   Mapping& operator=(Mapping&& other) noexcept;
   ~Mapping();

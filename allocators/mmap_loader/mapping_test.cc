@@ -129,8 +129,6 @@ TEST_F(MappingTest, NoAddressSpaceIsAnError) {
     ExpectError(Mapping::Map(*File::Open(full, path_), kind),
                 {"/weights: map " + size + " bytes: Cannot allocate memory"});
   }
-  ExpectError(Mapping::Map(*File::Open(full, path_), MappingKind::kAnonymous, true),
-              {"Cannot allocate memory"});
 }
 
 class UnmapFailsOnceOs : public Os {
@@ -171,13 +169,11 @@ TEST_F(MappingTest, LockLimitIsNamed) {
 }
 
 TEST_F(MappingTest, AnonymousIsOursToFillAndAlignedForHugePages) {
-  const Expected<Mapping> mapping =
-      Mapping::Map(*File::Open(os_, path_), MappingKind::kAnonymous, true);
-  ASSERT_TRUE(mapping.has_value());
-  EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping->data()) % (2 << 20), 0u);
-  EXPECT_EQ(MeasureResidency(os_, mapping->data(), bytes_.size(), false).resident, 0u);
-  std::memset(mapping->data(), 1, PageSize());
-  const Residency residency = MeasureResidency(os_, mapping->data(), bytes_.size(), false);
+  const Mapping mapping = Map(MappingKind::kAnonymous);
+  EXPECT_EQ(reinterpret_cast<uintptr_t>(mapping.data()) % kHugePageBytes, 0u);
+  EXPECT_EQ(MeasureResidency(os_, mapping.data(), bytes_.size(), false).resident, 0u);
+  std::memset(mapping.data(), 1, PageSize());
+  const Residency residency = MeasureResidency(os_, mapping.data(), bytes_.size(), false);
   EXPECT_EQ(residency.resident, PageSize());
   EXPECT_EQ(residency.private_dirty, PageSize());
 }

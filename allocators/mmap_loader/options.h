@@ -56,7 +56,9 @@ struct LoadOptions {
   OnDrop on_drop = OnDrop::kReturn;
   Lock lock = Lock::kNone;
   uint64_t lock_limit_bytes = UINT64_MAX;  // for all files of the loader together
-  bool huge_pages = false;                 // advise 2 MiB pages
+  // 2 MiB pages. true: advised for all of the mapping; false: left to the system. Absent:
+  // in the reading modes for the whole 2 MiB that a load fills, which cannot waste memory.
+  std::optional<bool> huge_pages = {};
   Numa numa = Numa::kNone;
   bool guard = false;         // survive the SIGBUS of a file that shrinks: see FaultGuard
   bool verify = false;        // compare a tensor's checksum, where it has one, when acquired

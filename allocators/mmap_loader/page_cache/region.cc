@@ -21,6 +21,8 @@ constexpr uint64_t kBackgroundChunk = uint64_t{8} << 20;
 
 uint64_t FirstPage(uint64_t offset) { return offset / PageSize(); }
 uint64_t EndPage(uint64_t end) { return PageCeil(end) / PageSize(); }
+uint64_t HugePageFloor(uint64_t bytes) { return bytes / kHugePageBytes * kHugePageBytes; }
+uint64_t HugePageCeil(uint64_t bytes) { return HugePageFloor(bytes + kHugePageBytes - 1); }
 
 MappingKind KindOf(Mode mode) {
   switch (mode) {
@@ -39,7 +41,7 @@ MappingKind KindOf(Mode mode) {
 Expected<std::unique_ptr<Region>> Region::Create(std::shared_ptr<File> file,
                                                  const LoadOptions& options,
                                                  std::shared_ptr<Counters> counters) {
-  Expected<Mapping> mapping = Mapping::Map(file, KindOf(options.mode), options.huge_pages);
+  Expected<Mapping> mapping = Mapping::Map(file, KindOf(options.mode));
   if (!mapping) return tl::unexpected(mapping.error());
   return std::unique_ptr<Region>(
       new Region(std::move(file), std::move(*mapping), options, std::move(counters)));
@@ -50,11 +52,14 @@ Region::Region(std::shared_ptr<File> file, Mapping mapping, const LoadOptions& o
     : file_(std::move(file)),
       mapping_(std::move(mapping)),
       mode_(options.mode),
+      huge_where_filled_(!options.huge_pages && !file_backed()),
       counters_(std::move(counters)),
       pages_(EndPage(file_->size())) {
   counters_->mapped_bytes.Add(mapping_.mapped_bytes());
   counters_->mappings.Add(1);
-  if (options.huge_pages) {
+  // Neither note is for those who did not ask: they have the pages that the system gives.
+  if (huge_where_filled_) (void)mapping_.Advise(0, mapping_.bytes(), MADV_NOHUGEPAGE, "pages");
+  if (options.huge_pages.value_or(false)) {
     const Status advised = mapping_.Advise(0, mapping_.bytes(), MADV_HUGEPAGE, "huge pages");
     if (!advised) Note(advised.error().message);
   }
@@ -100,7 +105,19 @@ std::vector<std::string> Region::notes() const {
 
 Status Region::Load(uint64_t first, uint64_t last, unsigned threads) {
   const uint64_t begin = first * PageSize();
-  const uint64_t bytes = std::min(last * PageSize(), file_->size()) - begin;
+  const uint64_t end = std::min(last * PageSize(), file_->size());
+  const uint64_t whole = HugePageCeil(begin);
+  const uint64_t filled = std::min(HugePageFloor(last * PageSize()), mapping_.bytes());
+  const bool huge = huge_where_filled_ && whole < filled;
+  if (huge) (void)mapping_.Advise(whole, filled - whole, MADV_HUGEPAGE, "huge pages");
+  const Status read = Read(begin, end - begin, threads);
+  // The pages stay huge. Advised as before, the kernel keeps the range in one mapping.
+  if (huge) (void)mapping_.Advise(whole, filled - whole, MADV_NOHUGEPAGE, "pages");
+  if (read) counters_->loaded_bytes.Add(RunBytes(first, last));
+  return read;
+}
+
+Status Region::Read(uint64_t begin, uint64_t bytes, unsigned threads) {
   Status read = ReadPages(*file_, begin, mapping_.data() + begin, bytes, threads);
   const int flags = file_->os().GetFlags(file_->descriptor());
   if (!read && (flags & O_DIRECT) != 0) {
@@ -109,7 +126,6 @@ Status Region::Load(uint64_t first, uint64_t last, unsigned threads) {
     file_->os().SetFlags(file_->descriptor(), flags & ~O_DIRECT);
     read = ReadPages(*file_, begin, mapping_.data() + begin, bytes, threads);
   }
-  if (read) counters_->loaded_bytes.Add(RunBytes(first, last));
   return read;
 }
 

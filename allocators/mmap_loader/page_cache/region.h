@@ -70,6 +70,7 @@ class Region {
          std::shared_ptr<Counters> counters);
   // The helpers below want mutex_ to be held.
   Status Load(uint64_t first, uint64_t last, unsigned threads);
+  Status Read(uint64_t begin, uint64_t bytes, unsigned threads);
   Status LockRun(uint64_t first, uint64_t last, const LoadOptions& options, PageState& state);
   void GiveBack(uint64_t first, uint64_t last, OnDrop on_drop, PageState& state);
   void UnpinPages(uint64_t first, uint64_t last, OnDrop on_drop);
@@ -82,6 +83,8 @@ class Region {
   const std::shared_ptr<File> file_;
   Mapping mapping_;
   const Mode mode_;
+  // Only the whole huge pages that a load fills become such: no part of one lies unused.
+  const bool huge_where_filled_;
   const std::shared_ptr<Counters> counters_;
   mutable std::mutex mutex_;
   PageStates pages_;                 // by mutex_

@@ -208,6 +208,63 @@ TEST_F(RegionTest, DirectFallsBackAndSaysSo) {
   }
 }
 
+// Remembers what was advised about huge pages, in bytes from the first address seen.
+class AdvisedOs : public Os {
+ public:
+  struct Advised {
+    uint64_t begin;
+    uint64_t bytes;
+    int advice;
+    bool operator==(const Advised&) const = default;
+  };
+  int Madvise(void* address, size_t bytes, int advice) override {
+    if (advice == MADV_HUGEPAGE || advice == MADV_NOHUGEPAGE) {
+      const auto at = reinterpret_cast<uintptr_t>(address);
+      if (advised.empty()) base_ = at;
+      advised.push_back({at - base_, bytes, advice});
+    }
+    return Os::Madvise(address, bytes, advice);
+  }
+  std::vector<Advised> advised;
+
+ private:
+  uintptr_t base_ = 0;
+};
+
+TEST_F(RegionTest, OnlyWholeHugePagesThatALoadFillsAreAskedFor) {
+  const uint64_t mebi = uint64_t{1} << 20;
+  const std::string large = folder_.Write("large", Pattern(9 * mebi));
+  AdvisedOs os;
+  options_.mode = Mode::kRead;
+  const auto region = *Region::Create(*File::Open(os, large), options_, counters_);
+  using Advised = AdvisedOs::Advised;
+  const Advised never{0, 9 * mebi, MADV_NOHUGEPAGE};
+  EXPECT_EQ(os.advised, std::vector<Advised>{never});
+  ASSERT_TRUE(region->Pin(mebi, 6 * mebi, options_).has_value());
+  ASSERT_TRUE(region->Pin(7 * mebi, mebi, options_).has_value());
+  const std::vector<Advised> expected = {
+      never, {2 * mebi, 4 * mebi, MADV_HUGEPAGE}, {2 * mebi, 4 * mebi, MADV_NOHUGEPAGE}};
+  EXPECT_EQ(os.advised, expected) << "and one mapping is left, advised alike";
+  EXPECT_EQ(region->Measure().resident, 7 * mebi);
+  region->Unpin(mebi, 6 * mebi, options_);
+  region->Unpin(7 * mebi, mebi, options_);
+  EXPECT_EQ(region->Measure().resident, 0u);
+}
+
+TEST_F(RegionTest, HugePagesAreAskedForAsToldTo) {
+  const std::string large = folder_.Write("large", Pattern(4 << 20));
+  for (const bool huge : {true, false}) {
+    AdvisedOs os;
+    options_.mode = Mode::kRead;
+    options_.huge_pages = huge;
+    const auto region = *Region::Create(*File::Open(os, large), options_, counters_);
+    ASSERT_TRUE(region->Pin(0, 4 << 20, options_).has_value());
+    const AdvisedOs::Advised all{0, 4 << 20, MADV_HUGEPAGE};
+    EXPECT_EQ(os.advised, std::vector<AdvisedOs::Advised>(huge ? 1 : 0, all));
+    region->Unpin(0, 4 << 20, options_);
+  }
+}
+
 class OldKernelOs : public Os {
  public:
   int Madvise(void* address, size_t bytes, int advice) override {
