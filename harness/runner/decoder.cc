@@ -118,8 +118,10 @@ Status Decoder::Take(const wire::MessageHeader& header, const char* payload,
       SiteFrames frames;
       frames.site = message.site;
       frames.addresses.resize(message.count);
-      std::memcpy(frames.addresses.data(), payload + sizeof(message),
-                  message.count * sizeof(uint64_t));
+      if (message.count > 0) {
+        std::memcpy(frames.addresses.data(), payload + sizeof(message),
+                    message.count * sizeof(uint64_t));
+      }
       events.emplace_back(std::move(frames));
       return {};
     }
