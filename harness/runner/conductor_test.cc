@@ -13,13 +13,15 @@ namespace {
 
 constexpr uint32_t kSite = 5;       // the suspect's caller
 constexpr uint32_t kFullSite = 77;  // the same place, by full call stack
+constexpr uint32_t kOtherWay = 78;  // and by another one, in odd iterations, if there is one
 constexpr uint64_t kCaller = 0x1010;
 
 // An agent and its program without a process: one site that leaks as told.
 class SimulatedProgram {
  public:
   // How many 64-byte blocks of an iteration stay for ever.
-  explicit SimulatedProgram(std::function<uint64_t(uint32_t)> leak) : leak_(std::move(leak)) {}
+  explicit SimulatedProgram(std::function<uint64_t(uint32_t)> leak, bool two_ways = false)
+      : leak_(std::move(leak)), two_ways_(two_ways) {}
 
   // Runs until the conductor has seen enough; false if it does not come to an end.
   bool Run(Conductor& conductor) { return RunTo(conductor, 100000); }
@@ -31,7 +33,8 @@ class SimulatedProgram {
     while (!conductor.finished() && iteration_ < last) {
       ++iteration_;
       if (const uint64_t blocks = leak_(iteration_); blocks > 0) {
-        held_[full_ ? kFullSite : kSite][iteration_] = blocks;
+        const uint32_t way = two_ways_ && iteration_ % 2 == 1 ? kOtherWay : kFullSite;
+        held_[full_ ? way : kSite][iteration_] = blocks;
       }
       Sample sample;
       sample.iteration = iteration_;
@@ -95,6 +98,7 @@ class SimulatedProgram {
             std::memcpy(&site, payload, sizeof(site));
             SiteFrames frames{site, {kCaller}};
             if (site == kFullSite) frames.addresses = {kCaller, 0x2020, 0x3030};
+            if (site == kOtherWay) frames.addresses = {kCaller, 0x2020, 0x5050};
             replies.push_back(conductor.Take(frames));
             break;
           }
@@ -110,6 +114,7 @@ class SimulatedProgram {
   }
 
   const std::function<uint64_t(uint32_t)> leak_;
+  const bool two_ways_;
   uint32_t iteration_ = 0;
   wire::ContinueMessage plan_ = {};
   bool full_ = false;
@@ -190,6 +195,28 @@ TEST(Conductor, ASuppressedSiteIsReportedAndNotJudged) {
     EXPECT_EQ(result.suppressed[0].bytes_per_iteration, 64);
     EXPECT_THAT(result.reason, testing::HasSubstr("1 site is suppressed"));
   }
+}
+
+// One caller, two ways to it: who knows only one of them has not explained the other.
+TEST(Conductor, EveryWayToASuppressedSiteMustBeKnown) {
+  const auto result_with = [](std::vector<Suppression> suppressions) {
+    SimulatedProgram program([](uint32_t) { return 1; }, /*two_ways=*/true);
+    Conductor conductor(Rule(), true, std::move(suppressions));
+    EXPECT_TRUE(program.Run(conductor));
+    CaseResult result;
+    conductor.Report(result);
+    return result;
+  };
+  for (const auto& [known, unknown] : {std::pair("0x3030", "0x5050"), {"0x5050", "0x3030"}}) {
+    const CaseResult result = result_with({Suppress(known)});
+    EXPECT_EQ(result.verdict, Verdict::kLeak) << result.reason;
+    EXPECT_TRUE(result.suppressed.empty());
+    ASSERT_EQ(result.sites.size(), 1u);
+    EXPECT_THAT(result.sites[0].stack, testing::Contains(testing::HasSubstr(unknown)))
+        << "the way that nobody knows is shown";
+  }
+  EXPECT_EQ(result_with({Suppress("0x2020")}).verdict, Verdict::kClean);
+  EXPECT_EQ(result_with({Suppress("0x3030"), Suppress("0x5050")}).verdict, Verdict::kClean);
 }
 
 TEST(Conductor, WithoutStacksTheCallerIsNamed) {
