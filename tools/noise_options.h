@@ -1,13 +1,14 @@
 #ifndef TOOLS_NOISE_OPTIONS_H_
 #define TOOLS_NOISE_OPTIONS_H_
 
-// The options by which a command also judges memory that the ledger does not see, over
-// several processes. Thread-compatible.
+// The options by which a command also judges noisy counters, such as memory that the ledger
+// does not see, over several processes. Thread-compatible.
 
 #include <CLI/CLI.hpp>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/error.h"
 #include "harness/runner/children.h"
@@ -15,8 +16,9 @@
 namespace plimsoll {
 
 struct NoiseOptions {
-  uint32_t children = 0;  // 0: not asked for
-  std::string exclude;    // "4 KiB" per iteration; empty: whatever the children reach
+  std::vector<std::string> metrics;  // names; empty: what the ledger leaves to be judged
+  uint32_t children = 0;             // 0: not asked for
+  std::string exclude;               // "4 KiB" per iteration; empty: whatever the children reach
 };
 
 void AddNoiseOptions(CLI::App& command, NoiseOptions& options);

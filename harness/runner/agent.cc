@@ -42,8 +42,9 @@ struct Agent {
   bool connected = false;
   bool greeted = false;
   bool trim = false;
-  bool remote = false;  // takes marks in a thread of its own
-  bool enough = false;  // the harness said Stop
+  bool full_samples = false;  // at each iteration's end, not only at looks
+  bool remote = false;        // takes marks in a thread of its own
+  bool enough = false;        // the harness said Stop
   pid_t pid = 0;
   uint32_t iteration = 0;
   // The ledger's epoch before the first iteration: 0 for a case's own process, later
@@ -311,7 +312,8 @@ int EndIteration() {
     ledger::CheckDirectLeaks(agent.iteration, agent.direct_leaks_fd);
   }
   // Everything once at the first mark and at each look; the cheap part in between.
-  SendSample(look || agent.iteration == 1 ? SampleLevel::kFull : SampleLevel::kEveryIteration);
+  const bool full = look || agent.iteration == 1 || agent.full_samples;
+  SendSample(full ? SampleLevel::kFull : SampleLevel::kEveryIteration);
   if (look) {
     SendSnapshot();
     ServeCommands();
@@ -388,6 +390,7 @@ __attribute__((constructor)) void ConnectFromEnvironment() {
   agent.connected = true;
   const char* trim = EnvironmentValue("PLIMSOLL_TRIM");
   agent.trim = trim != nullptr && *trim == '1';
+  agent.full_samples = EnvironmentValue("PLIMSOLL_FULL_SAMPLES") != nullptr;
   pthread_atfork(nullptr, nullptr, ForgetInChild);
   ledger::AdvanceEpoch();  // set-up and the first iteration are epoch 1
   if (const char* descriptor = EnvironmentValue("PLIMSOLL_DIRECT_LEAKS_FD")) {

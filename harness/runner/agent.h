@@ -8,6 +8,7 @@
 // Environment variables, set by the runner:
 //   PLIMSOLL_AGENT_FD   descriptor of the stream socket to the harness
 //   PLIMSOLL_PARENT     the harness's process id: only its direct child takes part
+//   PLIMSOLL_FULL_SAMPLES set: each sample is a full one, with PSS and private dirty
 //   PLIMSOLL_TRIM       "1": give free memory back to the kernel after each iteration
 //   PLIMSOLL_DIRECT_LEAKS_FD  descriptor for what LeakSanitizer or Valgrind finds lost at each
 //                       iteration's end

@@ -184,7 +184,8 @@ void CaseRun::SampleFromOutside() {
   sample.nanoseconds = static_cast<uint64_t>(
       std::chrono::duration_cast<std::chrono::nanoseconds>(Clock::now().time_since_epoch())
           .count());
-  sample.process = outside_probe_.Sample(SampleLevel::kEveryIteration);
+  sample.process =
+      outside_probe_.Sample(spec_.full_samples ? SampleLevel::kFull : SampleLevel::kEveryIteration);
   if (!sample.process.rss_bytes.has_value()) return;  // it has ended already
   observer_.OnSample(sample);
   outside_samples_.push_back(std::move(sample));

@@ -76,6 +76,12 @@ int Rank(Verdict verdict) {
   return 5;
 }
 
+bool NeedFullSamples(const std::vector<NoisyMetric>& metrics) {
+  return std::any_of(metrics.begin(), metrics.end(), [](NoisyMetric metric) {
+    return metric == NoisyMetric::kPss || metric == NoisyMetric::kPrivateDirty;
+  });
+}
+
 bool LedgerEnters(const CaseSpec& spec) {
   return !spec.watch.has_value() || spec.watch->ledger_enters;
 }
@@ -111,6 +117,7 @@ CaseResult RunChildren(const CaseSpec& spec, const ChildrenOptions& options,
   const bool enters = LedgerEnters(spec);
   // Without a ledger the first child is a pilot only.
   CaseSpec first = enters ? spec : FixedLength(spec, options.iterations.value_or(kUsualIterations));
+  first.full_samples = NeedFullSamples(options.metrics);
   CaseResult result = RunCase(first, ledger, observer);
   if (result.skipped || result.verdict == Verdict::kError || result.verdict == Verdict::kLeak ||
       result.samples.empty()) {
@@ -122,7 +129,8 @@ CaseResult RunChildren(const CaseSpec& spec, const ChildrenOptions& options,
     result.reason = rule.error().message;
     return result;
   }
-  const CaseSpec fixed = FixedLength(spec, rule->iterations);
+  CaseSpec fixed = FixedLength(spec, rule->iterations);
+  fixed.full_samples = first.full_samples;
   const uint32_t iterations = fixed.rule.max_iterations;
   std::vector<std::vector<std::vector<double>>> series(options.metrics.size());
   for (uint32_t child = 0; child < rule->children; ++child) {

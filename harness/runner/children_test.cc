@@ -71,6 +71,26 @@ TEST(RunChildren, JudgesWhatTheLedgerDoesNotSee) {
   EXPECT_THAT(clean.reason, HasSubstr("unaccounted: 10 children exclude growth above"));
 }
 
+// PSS is sampled at looks alone unless it is to be judged.
+TEST(RunChildren, JudgesPssInEachIteration) {
+  CaseObserver observer;
+  ChildrenOptions options;
+  options.metrics = {NoisyMetric::kPss, NoisyMetric::kHighWaterMark};
+  const CaseResult hidden = RunChildren(TestProgram("raw"), options, PLIMSOLL_LEDGER, observer);
+  EXPECT_EQ(hidden.verdict, Verdict::kLeak) << hidden.reason;
+  ASSERT_EQ(hidden.trends.size(), 2u);
+  EXPECT_EQ(hidden.trends[0].metric, "PSS");
+  for (const TrendResult& trend : hidden.trends) {
+    EXPECT_EQ(trend.verdict, Verdict::kLeak) << trend.metric << ": " << trend.reason;
+    EXPECT_NEAR(trend.bytes_per_iteration, 8192, 2048) << trend.metric;
+  }
+  const CaseResult from_outside = [&] {
+    options.metrics = {NoisyMetric::kPrivateDirty};
+    return RunChildren(StaticProgram("16384"), options, PLIMSOLL_LEDGER, observer);
+  }();
+  EXPECT_EQ(from_outside.verdict, Verdict::kLeak) << from_outside.reason;
+}
+
 TEST(RunChildren, ALeakInTheLedgerNeedsNoChildren) {
   CaseObserver observer;
   const CaseResult leak =

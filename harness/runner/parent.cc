@@ -82,6 +82,7 @@ CaseResult RunCase(const CaseSpec& spec, const std::string& ledger, CaseObserver
   options.variables = spec.environment.variables;
   options.variables.insert(options.variables.end(), spec.variables.begin(), spec.variables.end());
   if (spec.environment.trim_after_iteration) options.variables.emplace_back("PLIMSOLL_TRIM", "1");
+  if (spec.full_samples) options.variables.emplace_back("PLIMSOLL_FULL_SAMPLES", "1");
   const bool enters = !spec.watch.has_value() || spec.watch->ledger_enters;
   if (!ledger.empty() && enters) options.preload.push_back(ledger);
   options.streams = StreamsOf(spec);

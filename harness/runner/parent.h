@@ -46,6 +46,8 @@ struct CaseSpec {
   // Without any message from the agent for this long, the case hangs.
   std::chrono::duration<double> hang_limit = std::chrono::minutes(2);
   bool capture_stacks = true;
+  // PSS, private dirty and the like at each iteration, not only at looks: up to a millisecond.
+  bool full_samples = false;
   std::vector<Suppression> suppressions;
   // With it, nothing is a hang, and reaching the time limit ends the program, not the case.
   std::optional<WatchOptions> watch;

@@ -43,7 +43,8 @@ struct EndEvidence {
 //   file_pages           change of RssFile: reclaimable, never a leak
 //   stacks               level: resident stacks
 //   descriptors, threads change of their number; bytes is that number
-//   unaccounted          change of RssAnon that the ledger's heap, mappings and own memory and malloc's
+//   unaccounted          change of RssAnon that the ledger's heap, mappings and own memory and
+//   malloc's
 //                        free memory do not explain
 // A kind is left out when it is below 64 KiB or a hundredth of the peak RssAnon, when it did
 // not change, or when it was not measured. Nothing is measured by fewer than eight samples

@@ -28,6 +28,11 @@ std::string Number(double value) {
   return text;
 }
 
+// Each look may exclude a leak wrongly; together they do with at most 1 - confidence.
+double FalseExclusionPerLook(const Rule& rule, double confidence) {
+  return (1 - confidence) / static_cast<double>(DecisionLooks(rule).size());
+}
+
 }  // namespace
 
 Status Check(const Rule& rule) {
@@ -61,12 +66,22 @@ Status Check(const Rule& rule) {
     if (!(wanted >= 1 && wanted < 1e8)) {
       return bad("wanted_one_in_iterations", wanted, "expected 1 to 1e8");
     }
-    const double reached = ExcludedOneIn(rule.max_iterations - rule.gap, rule.confidence);
-    if (reached < wanted) {
-      const double epochs = std::log1p(-rule.confidence) / std::log1p(-1 / wanted);
+    const auto reaches = [&](const Rule& candidate) {
+      return ExcludedOneIn(candidate, candidate.max_iterations - candidate.gap,
+                           candidate.confidence) >= wanted;
+    };
+    if (!reaches(rule)) {
+      // More iterations have more looks, and each takes its share of the confidence.
+      Rule enough = rule;
+      while (!reaches(enough)) {
+        const double epochs =
+            std::log(FalseExclusionPerLook(enough, enough.confidence)) / std::log1p(-1 / wanted);
+        const double budget = std::ceil(epochs) + enough.gap;
+        enough.max_iterations =
+            std::max(enough.max_iterations + 1, static_cast<uint32_t>(std::min(budget, 4e9)));
+      }
       return bad("wanted_one_in_iterations", wanted,
-                 "needs max_iterations of at least " +
-                     std::to_string(static_cast<uint64_t>(std::ceil(epochs)) + rule.gap) +
+                 "needs max_iterations of at least " + std::to_string(enough.max_iterations) +
                      ", the budget is " + std::to_string(rule.max_iterations));
     }
   }
@@ -77,6 +92,10 @@ Status Check(const Rule& rule) {
     }
   }
   return {};
+}
+
+double ExcludedOneIn(const Rule& rule, uint32_t quiet, double confidence) {
+  return ExcludedOneIn(quiet, 1 - FalseExclusionPerLook(rule, confidence));
 }
 
 std::vector<Look> DecisionLooks(const Rule& rule) {

@@ -38,7 +38,7 @@ struct Rule {
   // iteration is alike. What the first cycle leaves behind may fill a cache: it keeps the
   // verdict from CLEAN but is no evidence for LEAK.
   uint32_t input_cycle = 0;
-  // Of the bound printed with CLEAN.
+  // Of the bound printed with CLEAN, over all looks at which one may come.
   double confidence = 0.999;
   // CLEAN waits until it excludes a leak in one of this many iterations.
   std::optional<double> wanted_one_in_iterations;
@@ -59,6 +59,10 @@ Status Check(const Rule& rule);
 
 // When a decision may fall, ascending.
 std::vector<Look> DecisionLooks(const Rule& rule);
+
+// The largest k such that `quiet` iterations in a row without survivors exclude a leak in at
+// least one of k iterations at `confidence`, whichever of the rule's looks they are seen at.
+double ExcludedOneIn(const Rule& rule, uint32_t quiet, double confidence);
 
 // Iterations (warm-up included, ascending) at which Judge wants a Snapshot: the decision
 // looks, and two before them which tell what an old block's fate is.

@@ -32,11 +32,11 @@ TEST(Rule, RefusesWhatCannotFailAndSaysWhatIsNeeded) {
   EXPECT_NE(Refusal(rule).find("at least 300 iterations"), std::string::npos);
   rule = {};
   rule.wanted_one_in_iterations = 1000;
-  EXPECT_NE(Refusal(rule).find("needs max_iterations of at least 6925"), std::string::npos)
+  EXPECT_NE(Refusal(rule).find("needs max_iterations of at least 9003"), std::string::npos)
       << Refusal(rule);
-  rule.max_iterations = 6925;
+  rule.max_iterations = 9003;
   EXPECT_EQ(Refusal(rule), "");
-  rule.max_iterations = 6924;
+  rule.max_iterations = 9002;
   EXPECT_NE(Refusal(rule), "");
 }
 

@@ -213,6 +213,16 @@ const char* NoisyMetricName(NoisyMetric metric) {
   return "unknown";
 }
 
+Expected<NoisyMetric> NoisyMetricNamed(std::string_view name) {
+  std::string all;
+  for (uint8_t i = 0; i <= static_cast<uint8_t>(NoisyMetric::kUnaccounted); ++i) {
+    const auto metric = static_cast<NoisyMetric>(i);
+    if (name == NoisyMetricName(metric)) return metric;
+    all += (i == 0 ? "" : ", ") + std::string(NoisyMetricName(metric));
+  }
+  return BadValue("", "metric", std::string(name), "expected one of " + all);
+}
+
 std::vector<double> MetricSeries(std::span<const Sample> samples, NoisyMetric metric) {
   std::vector<double> series;
   for (const Sample& sample : samples) {

@@ -24,6 +24,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -66,6 +67,8 @@ TrendJudgement JudgeTrend(const TrendRule& rule, std::span<const std::vector<dou
 enum class NoisyMetric : uint8_t { kRssAnon, kPss, kPrivateDirty, kHighWaterMark, kUnaccounted };
 // "RssAnon", "PSS", "private dirty", "high-water mark", "unaccounted".
 const char* NoisyMetricName(NoisyMetric metric);
+// The metric of that name; the error says which there are.
+Expected<NoisyMetric> NoisyMetricNamed(std::string_view name);
 // The metric of each sample in bytes; empty when any sample lacks it.
 std::vector<double> MetricSeries(std::span<const Sample> samples, NoisyMetric metric);
 

@@ -126,14 +126,15 @@ void Conclude(const Rule& rule, const std::vector<SiteOutcome>& quiet, uint32_t 
     epochs = std::min(epochs, site.quiet_epochs);
     filled += site.first_half > 0;
   }
-  const MinimumDetectable bound = {.bytes_per_iteration = 1,
-                                   .one_in_iterations = ExcludedOneIn(epochs, rule.confidence),
-                                   .confidence = rule.confidence};
+  const MinimumDetectable bound = {
+      .bytes_per_iteration = 1,
+      .one_in_iterations = ExcludedOneIn(rule, epochs, rule.confidence),
+      .confidence = rule.confidence};
   std::string text = "nothing survives of " + Plural(epochs, "iteration") +
                      ": excludes a leak of 1 byte in one of " +
                      Format("%.3g", bound.one_in_iterations) + " iterations (" +
                      Format("%.4g", rule.confidence * 100) + " %; at 95 %: one of " +
-                     Format("%.3g", ExcludedOneIn(epochs, 0.95)) + ")";
+                     Format("%.3g", ExcludedOneIn(rule, epochs, 0.95)) + ")";
   if (filled > 0) text += "; " + Plural(filled, "site") + " filled up before and stayed so";
   if (promised > 0) text += "; " + Plural(promised, "site") + " within a declared bound not judged";
   judgement.reason = text;

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <functional>
 #include <string>
 #include <vector>
@@ -47,10 +48,11 @@ TEST(Judge, CleanAtTheFirstLookSaysWhatItExcludes) {
   const MinimumDetectable& bound = *judgement.growth.minimum_detectable;
   EXPECT_EQ(bound.bytes_per_iteration, 1);
   EXPECT_EQ(bound.confidence, 0.999);
-  EXPECT_NEAR(bound.one_in_iterations, 16.1, 0.1);
+  // A fifth of 0.1 % for each of the five looks.
+  EXPECT_NEAR(bound.one_in_iterations, 108 / std::log(5000) + 0.5, 0.1);
   EXPECT_EQ(judgement.reason,
-            "nothing survives of 108 iterations: excludes a leak of 1 byte in one of 16.1 "
-            "iterations (99.9 %; at 95 %: one of 36.6)");
+            "nothing survives of 108 iterations: excludes a leak of 1 byte in one of 13.2 "
+            "iterations (99.9 %; at 95 %: one of 24)");
 }
 
 TEST(Judge, OneByteInEveryIterationIsFoundAtTheFirstLook) {
@@ -132,7 +134,7 @@ TEST(Judge, AStepIsNamedLookedAtAgainAndThenClean) {
   EXPECT_EQ(second.verdict, Verdict::kClean);
   EXPECT_TRUE(second.decided);
   // Only the second half is free of survivors: 118 epochs, not 236.
-  EXPECT_NEAR(second.growth.minimum_detectable->one_in_iterations, 118 / 6.9078 + 0.5, 0.1);
+  EXPECT_NEAR(second.growth.minimum_detectable->one_in_iterations, 118 / std::log(5000) + 0.5, 0.1);
   EXPECT_NE(second.reason.find("1 site filled up before"), std::string::npos);
 }
 

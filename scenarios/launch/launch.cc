@@ -31,6 +31,20 @@ Expected<Environment> EnvironmentOf(const ScriptCase& script_case) {
   return environment;
 }
 
+// How the case's noisy counters are judged, if at all.
+std::optional<ChildrenOptions> ChildrenOf(const ScriptCase& script_case,
+                                          const LaunchOptions& options) {
+  if (options.children.has_value() || !script_case.noisy.has_value()) return options.children;
+  ChildrenOptions children;
+  children.metrics = script_case.noisy->metrics;
+  children.children = script_case.noisy->children;
+  if (const auto bytes = script_case.noisy->exclude_bytes; bytes.has_value()) {
+    children.wanted_bytes_per_iteration = static_cast<double>(*bytes);
+  }
+  if (options.level.has_value()) children.level = *options.level;
+  return children;
+}
+
 std::string FindingsPath(const ScratchFolder& folder) { return folder.path() + "/findings.json"; }
 
 // What the engine found out about its memory (engines/engine_main.h) is part of the
@@ -87,6 +101,11 @@ Expected<CaseSpec> PrepareCase(const ScriptCase& script_case, const LaunchOption
   if (const Status checked = Check(spec.rule); !checked.has_value()) {
     return Fail(script_case.script + ": " + checked.error().message);
   }
+  if (const auto children = ChildrenOf(script_case, options); children.has_value()) {
+    if (const Status checked = Check(*children); !checked.has_value()) {
+      return Fail(script_case.script + ": noisy: " + checked.error().message);
+    }
+  }
   spec.time_limit =
       std::chrono::duration<double>(options.timeout_seconds.value_or(script_case.timeout_seconds));
   spec.capture_stacks = options.capture_stacks;
@@ -125,9 +144,9 @@ CaseResult RunScriptCase(const ScriptCase& script_case, const LaunchOptions& opt
     result.reason = spec.has_value() ? ledger.error().message : spec.error().message;
     return result;
   }
-  CaseResult result = options.children.has_value()
-                          ? RunChildren(*spec, *options.children, *ledger, observer)
-                          : RunCase(*spec, *ledger, observer);
+  const std::optional<ChildrenOptions> children = ChildrenOf(script_case, options);
+  CaseResult result = children.has_value() ? RunChildren(*spec, *children, *ledger, observer)
+                                           : RunCase(*spec, *ledger, observer);
   AddFindings(folder, result);
   HoldLines(result, script_case.lines);
   return result;

@@ -26,7 +26,7 @@ struct LaunchOptions {
   std::optional<double> timeout_seconds;
   bool capture_stacks = true;
   std::vector<Suppression> suppressions;
-  std::optional<ChildrenOptions> children;  // to judge memory that the ledger does not see
+  std::optional<ChildrenOptions> children;  // instead of the script's `noisy`
 };
 
 // A private folder for engines' configurations, removed with everything in it.

@@ -67,5 +67,19 @@ TEST(Launch, ACacheWithinItsCapacityIsNotJudged) {
   EXPECT_EQ(RunAlone(one).verdict, Verdict::kOver);
 }
 
+TEST(Launch, NoisyCountersAreJudgedOverChildren) {
+  ScriptCase one = Planted("bounded_lru");
+  one.iterations = 512;
+  one.noisy.emplace();
+  one.noisy->metrics = {NoisyMetric::kPss, NoisyMetric::kUnaccounted};
+  const CaseResult result = RunAlone(one);
+  ASSERT_EQ(result.trends.size(), 2u) << result.reason;
+  EXPECT_EQ(result.trends[0].metric, "PSS");
+  EXPECT_EQ(result.trends[0].verdict, Verdict::kClean) << result.trends[0].reason;
+  one.noisy->children = 3;
+  EXPECT_NE(RunAlone(one).reason.find("noisy: trend rule: children: '3': expected at least"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace plimsoll

@@ -1,4 +1,4 @@
-// What a script says of how its case is judged: input_cycle and bounded_by.
+// What a script says of how its case is judged: input_cycle, bounded_by and noisy.
 
 #include <gtest/gtest.h>
 
@@ -66,6 +66,32 @@ TEST(JudgedFields, BoundedByNeedsACapacityAndAReason) {
   EXPECT_NE(ErrorOf("bounded_by: [{bytes: 1 KiB}]\n").find("missing 'why'"), std::string::npos);
   EXPECT_NE(ErrorOf("bounded_by: [{kind: socket, blocks: 1, why: x}]\n").find("bounded_by[0].kind"),
             std::string::npos);
+}
+
+TEST(JudgedFields, Noisy) {
+  EXPECT_FALSE(Load("")->front().noisy.has_value());
+  const auto cases =
+      Load("noisy: {metrics: [PSS, high-water mark], children: 12, exclude: 4 KiB}\n");
+  ASSERT_TRUE(cases.has_value()) << cases.error().message;
+  const std::optional<Noisy>& noisy = cases->front().noisy;
+  ASSERT_TRUE(noisy.has_value());
+  EXPECT_EQ(noisy->metrics,
+            (std::vector<NoisyMetric>{NoisyMetric::kPss, NoisyMetric::kHighWaterMark}));
+  EXPECT_EQ(noisy->children, 12u);
+  EXPECT_EQ(noisy->exclude_bytes, 4096u);
+  EXPECT_EQ(Load("noisy: {}\n")->front().noisy->metrics,
+            std::vector<NoisyMetric>{NoisyMetric::kUnaccounted});
+}
+
+TEST(JudgedFields, NoisyErrorsNameLineFieldAndValue) {
+  EXPECT_NE(
+      ErrorOf("noisy: {metrics: [RSS]}\n").find("judged_fields.yaml:4: noisy.metrics[0]: 'RSS'"),
+      std::string::npos)
+      << ErrorOf("noisy: {metrics: [RSS]}\n");
+  EXPECT_NE(ErrorOf("noisy: {exclude: 0}\n").find("noisy.exclude: '0': expected bytes"),
+            std::string::npos)
+      << ErrorOf("noisy: {exclude: 0}\n");
+  EXPECT_NE(ErrorOf("noisy: {children: many}\n").find("noisy.children: 'many'"), std::string::npos);
 }
 
 }  // namespace

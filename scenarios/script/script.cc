@@ -130,6 +130,29 @@ Expected<std::vector<BoundedBy>> ReadBoundedBy(const Document& document) {
   return caches;
 }
 
+Expected<std::optional<Noisy>> ReadNoisy(const Document& document) {
+  const auto found = document.value.find("noisy");
+  if (found == document.value.end()) return std::optional<Noisy>();
+  Noisy noisy;
+  if (found->contains("metrics")) noisy.metrics.clear();
+  for (const json& name : found->value("metrics", json::array())) {
+    const auto metric = NoisyMetricNamed(name.get<std::string>());
+    if (!metric) return tl::unexpected(metric.error());
+    noisy.metrics.push_back(*metric);
+  }
+  if (found->contains("children")) noisy.children = (*found)["children"].get<uint32_t>();
+  if (found->contains("exclude")) {
+    const Pointer at = Pointer("/noisy/exclude");
+    const auto bytes = ParseBytes(Shown((*found)["exclude"]));
+    if (!bytes || *bytes == 0) {
+      return BadValue(document.Where(at), "noisy.exclude", Shown((*found)["exclude"]),
+                      "expected bytes per iteration above 0, such as '4 KiB'");
+    }
+    noisy.exclude_bytes = *bytes;
+  }
+  return std::optional<Noisy>(std::move(noisy));
+}
+
 // A model file named by a relative path stands beside the script.
 json LocateModels(const Document& document) {
   json models = json::array();
@@ -171,6 +194,10 @@ Status ExpandOne(const Variant& variant, std::set<std::string>& names,
   auto bounded_by = ReadBoundedBy(document);
   if (!bounded_by) return tl::unexpected(bounded_by.error());
   common.bounded_by = std::move(*bounded_by);
+
+  auto noisy = ReadNoisy(document);
+  if (!noisy) return tl::unexpected(noisy.error());
+  common.noisy = std::move(*noisy);
 
   const json environments = value.value("environments", json::array({"glibc"}));
   for (const json& engine : AsList(value["engine"])) {

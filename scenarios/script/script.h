@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "harness/gate/lines.h"
 #include "harness/sample.h"
+#include "harness/verdict/trend_rule.h"
 
 namespace plimsoll {
 
@@ -31,6 +32,13 @@ struct BoundedBy {
   std::string why;
 };
 
+// Counters that are too noisy for one process are judged over several (trend_rule.h).
+struct Noisy {
+  std::vector<NoisyMetric> metrics = {NoisyMetric::kUnaccounted};
+  std::optional<uint32_t> children;       // absent: as many as the level needs
+  std::optional<uint64_t> exclude_bytes;  // per iteration: to be found or excluded
+};
+
 // One scenario on one engine with one allocator in one environment.
 struct ScriptCase {
   std::string scenario;
@@ -43,6 +51,7 @@ struct ScriptCase {
   std::string config_json;
   std::vector<Line> lines;
   std::vector<BoundedBy> bounded_by;
+  std::optional<Noisy> noisy;
   uint32_t warmup = 8;         // iterations before the first measured one
   uint32_t input_cycle = 0;    // iterations until the inputs repeat; 0: each is alike
   uint32_t iterations = 2048;  // most to measure
