@@ -10,10 +10,6 @@
 namespace plimsoll {
 namespace {
 
-int64_t AlignUp(int64_t offset, int64_t alignment) {
-  return alignment == 1 ? offset : (offset + alignment - 1) / alignment * alignment;
-}
-
 // The offset for `size` bytes among occupied ranges that are sorted by their begin.
 int64_t FindOffset(const std::vector<std::pair<int64_t, int64_t>>& occupied, const Buffer& buffer,
                    Fit fit) {

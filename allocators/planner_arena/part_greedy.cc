@@ -17,10 +17,6 @@ namespace {
 // lies below them grows.
 constexpr size_t kMostLifts = 40;
 
-int64_t AlignUp(int64_t offset, int64_t alignment) {
-  return alignment == 1 ? offset : (offset + alignment - 1) / alignment * alignment;
-}
-
 int64_t FindOffset(const std::vector<Occupancy::Run>& taken, const Item& item, Fit fit) {
   int64_t top = 0;
   int64_t best = -1;

@@ -7,6 +7,7 @@
 
 #include "allocators/planner_arena/merge.h"
 #include "allocators/planner_arena/orders.h"
+#include "allocators/planner_arena/part_valleys.h"
 
 namespace plimsoll {
 namespace {
@@ -54,6 +55,16 @@ void PartPlanner::PlanGreedily() {
         "by size, best fit");
   if (Done() || part_.items.size() > kMostForLowest) return;
   Offer(LowestFirst(part_, by_total, best_.height, options_.deadline), "TWA, lowest first");
+  if (Done()) return;
+  Offer(FillValleys(part_, 0, best_.height, options_.deadline), "valleys");
+}
+
+bool PartPlanner::PlanAgain() {
+  if (options_.deadline.HasPassed()) return false;
+  const uint64_t seed = next_seed_++;
+  Offer(FillValleys(part_, seed, best_.height, options_.deadline),
+        "valleys, seed " + std::to_string(seed));
+  return true;
 }
 
 void PartPlanner::PlanMerged() {
@@ -155,6 +166,12 @@ void PartPlanner::PlanExactly() {
           break;
         }
       }
+    }
+    // Chance, for about as much work as one capacity takes: what search is lost in may have
+    // many plans that are good, though not the best.
+    if (nodes == kFirstNodes) continue;
+    for (int64_t n = nodes / std::ssize(part_.items); n >= 0 && !Done(); --n) {
+      if (!PlanAgain()) return;
     }
   }
 }

@@ -39,6 +39,8 @@ class PartPlanner {
   void PlanMerged();
   // Exact search, if the part is small enough for it.
   void PlanExactly();
+  // Another greedy plan, perturbed, each time; whether there was one before the deadline.
+  bool PlanAgain();
 
   // As low as the goal; or as low as can be, or proven to be no use.
   bool Done() const {
@@ -66,6 +68,7 @@ class PartPlanner {
   int64_t proven_;
   int64_t weight_ = 0;  // sections of all items
   std::string method_;
+  uint64_t next_seed_ = 1;  // of valleys
   int64_t merged_nodes_ = 0;
   int64_t old_nodes_ = 0;                           // of races that are over
   std::map<int64_t, std::unique_ptr<Race>> races_;  // by capacity

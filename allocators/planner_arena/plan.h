@@ -19,6 +19,11 @@ struct Buffer {
   int64_t alignment = 1;  // bytes, >= 1; the offset is a multiple of it
 };
 
+// The least multiple of `alignment` (>= 1) that is no less than `offset` (>= 0).
+inline int64_t AlignUp(int64_t offset, int64_t alignment) {
+  return alignment == 1 ? offset : (offset + alignment - 1) / alignment * alignment;
+}
+
 // Where each buffer lies: two buffers whose lifetimes overlap share no byte.
 struct Plan {
   std::vector<int64_t> offsets;  // bytes, in the order of the buffers

@@ -61,6 +61,7 @@ class Planner {
       part->RaiseGoal(std::max(goal_, Proven()));
       if (!part->Done()) part->PlanExactly();
     }
+    if (options_.time_limit) UseTime();
   }
 
   // Units.
@@ -103,6 +104,17 @@ class Planner {
   }
 
  private:
+  // What is left of the time goes to the part that makes the plan as high as it is.
+  void UseTime() {
+    for (;;) {
+      const auto highest = std::max_element(
+          parts_.begin(), parts_.end(),
+          [](const auto& a, const auto& b) { return a->best().height < b->best().height; });
+      if (highest == parts_.end() || (*highest)->Done() || IsLost()) return;
+      if (!(*highest)->PlanAgain()) return;
+    }
+  }
+
   // One part that is proven not to fit settles the question.
   bool IsLost() const { return options_.capacity && !options_.minimize && Proven() > goal_; }
 

@@ -27,7 +27,8 @@ struct PlanOptions {
   std::optional<int64_t> capacity = std::nullopt;
   bool minimize = false;
   // Seconds; the best plan so far is returned soon after. At least one greedy plan is
-  // always made. With a limit, what is found depends on the machine.
+  // always made. With a limit, what is found depends on the machine, and unless the plan is
+  // proven to be the lowest, or fits, all of the time is used.
   std::optional<double> time_limit = std::nullopt;
   int threads = 1;  // for exact search
   // What exact search may spend, in placements x sections of all buffers; the default is
