@@ -328,11 +328,16 @@ std::string RenderTable(const std::vector<CaseResult>& cases, const TableOptions
     out += "\n" + RenderDetails(result, options);
   }
   out += "\n";
+  double least = 1;
+  double most = 0;
   for (const CaseResult& result : cases) {
     if (result.verdict != Verdict::kClean || !result.growth.minimum_detectable) continue;
+    least = std::min(least, result.growth.minimum_detectable->confidence);
+    most = std::max(most, result.growth.minimum_detectable->confidence);
+  }
+  if (least <= most) {
     out += "CLEAN, <B/N iter: no leak of B or more as often as once in N iterations (" +
-           Percent(result.growth.minimum_detectable->confidence) + " confidence)\n";
-    break;
+           (least < most ? Percent(least) + " to " : "") + Percent(most) + " confidence)\n";
   }
   return out + RenderCounts(cases) + "\n";
 }

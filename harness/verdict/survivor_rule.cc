@@ -12,6 +12,7 @@
 namespace plimsoll {
 namespace {
 
+constexpr uint32_t kLeastReplaced = 8;    // blocks, and a quarter of all, by a full cache
 constexpr uint32_t kLeastEpochs = 24;     // counting ones, for the test of counts
 constexpr uint32_t kLeastStillHeld = 8;   // epochs confirmed by the reference snapshot
 constexpr uint32_t kDyingShare = 20;      // one in so many of the counting epochs may be dying
@@ -290,6 +291,46 @@ bool ProveOtherwise(const View& view, const std::vector<FloorWindow>& windows,
   return true;
 }
 
+// A counter of a site from a quarter of the run on.
+struct Wander {
+  uint64_t highest = 0;  // at the snapshots before the second half
+  uint64_t lowest = UINT64_MAX;
+  uint64_t before = 0;  // at the reference
+  uint64_t now = 0;
+
+  void See(uint64_t live, uint64_t floor, bool first_half) {
+    if (first_half) highest = std::max(highest, live);
+    lowest = std::min(lowest, floor);
+    (first_half ? before : now) = live;
+  }
+  uint64_t Range() const { return highest - std::min(highest, lowest); }
+  uint64_t Rise() const { return now - std::min(now, before); }
+  // What a leak added in the second half lifts `now`, and not the lowest of what was.
+  bool IsLevel() const { return Rise() <= Range(); }
+};
+
+// level_bytes_per_iteration: what came since the reference, by a leak as well, is at most what
+// the site rose by and what a cache that wanders by that much may have lost, twice.
+std::optional<double> LevelOf(const View& view) {
+  const size_t quarter = SnapshotIndex(view.rule, view.snapshots, 4);
+  if (quarter >= view.reference_index) return std::nullopt;
+  Wander blocks;
+  Wander bytes;
+  for (size_t i = quarter; i <= view.now_index; ++i) {
+    const SiteSurvivors* site = view.site.at[i];
+    if (site == nullptr) return std::nullopt;
+    const bool first_half = i <= view.reference_index;
+    // The floor of the first is that of the time before.
+    blocks.See(site->live_blocks, i == quarter ? site->live_blocks : site->floor_blocks,
+               first_half);
+    bytes.See(site->live_bytes, i == quarter ? site->live_bytes : site->floor_bytes, first_half);
+  }
+  if (!blocks.IsLevel() || !bytes.IsLevel()) return std::nullopt;
+  const uint64_t died = CountReplacement(view, view.rule.gap).died;
+  if (died < std::max<uint64_t>(kLeastReplaced, blocks.before / 4)) return std::nullopt;
+  return static_cast<double>(bytes.Rise() + 2 * bytes.Range()) / (view.now - view.reference);
+}
+
 }  // namespace
 
 SiteOutcome ExamineSite(const Rule& rule, std::span<const Snapshot> snapshots,
@@ -327,6 +368,7 @@ SiteOutcome ExamineSite(const Rule& rule, std::span<const Snapshot> snapshots,
       outcome.p_value > rule.level && may_prove && ProveOtherwise(view, windows, outcome);
   if (rises && !outcome.proven && outcome.second_half <= 1)
     DescribeReallocation(view, windows, outcome);
+  if (!rises && may_prove) outcome.level_bytes_per_iteration = LevelOf(view);
   return outcome;
 }
 

@@ -57,6 +57,10 @@ struct SiteOutcome {
   uint32_t dying = 0;        // epochs older than the gap that lost blocks since then
   bool quiet = false;
   uint32_t quiet_epochs = 0;  // when quiet: in a row, up to the gap, without survivors
+  // Of a full cache that replaces what it holds, so that some survive for long though their
+  // number only wanders: growth in bytes per iteration above this would have shown. A site's
+  // level now was then as likely the lowest as any of some 20 before (95 %).
+  std::optional<double> level_bytes_per_iteration;
   // Under the null hypothesis; 1 unless confirmed. Not corrected for looks and sites.
   double p_value = 1;
   double period_p_value = 1;  // of the second test alone

@@ -79,6 +79,25 @@ Iteration RandomReplacement(uint32_t capacity) {
   };
 }
 
+// A full cache whose entries, of one to three blocks each, are replaced at random in every
+// other iteration: some stay for long, and the number of blocks wanders.
+Iteration WanderingCache(size_t entries) {
+  using Entry = std::vector<Block>;
+  return [entries, held = std::vector<Entry>()](SyntheticLedger& ledger, uint32_t,
+                                                Random& random) mutable {
+    const auto make = [&] {
+      Entry entry;
+      for (uint32_t n = Between(1, 3, random); n > 0; --n) entry.push_back(ledger.Allocate(1, 128));
+      return entry;
+    };
+    while (held.size() < entries) held.push_back(make());
+    if (Between(0, 1, random) == 0) return;
+    Entry& victim = held[Between(0, static_cast<uint32_t>(entries) - 1, random)];
+    for (const Block& block : victim) ledger.Free(block);
+    victim = make();
+  };
+}
+
 // A batch that grows by a block per iteration and is dropped at its end.
 Iteration Sawtooth(uint32_t period) {
   return [period, held = std::vector<Block>()](SyntheticLedger& ledger, uint32_t epoch,
@@ -329,6 +348,7 @@ std::vector<Pattern> MakePatterns() {
   bounded("ring_up_to_100", [](Random& r) { return Ring(Between(17, 100, r), 1); });
   bounded("ring_16_one_in_4", [](Random&) { return Ring(16, 0.25); });
   bounded("random_replacement_64", [](Random&) { return RandomReplacement(64); });
+  bounded("wandering_cache_200", [](Random&) { return WanderingCache(200); });
   bounded("lazy_init_5", [](Random& r) { return LazyInit(5, 2048, r); });
   bounded("lazy_init_20", [](Random& r) { return LazyInit(20, 2048, r); });
   bounded("interning_zipf_100", [](Random&) { return Interning(100); });
@@ -373,6 +393,8 @@ std::vector<Pattern> MakePatterns() {
        [](Random& r) { return Both(Ring(60, 1), LeakEvery(7).start(r)); });
   leak("random_key_cache_64_and_every_7", 1 / 7.,
        [](Random& r) { return Both(RandomKeyCache(64), LeakEvery(7).start(r)); });
+  leak("wandering_cache_200_and_every_7", 1 / 7.,
+       [](Random& r) { return Both(WanderingCache(200), LeakEvery(7).start(r)); });
   leak("last_result_and_p_0.1", 0.1,
        [](Random& r) { return Both(LastResult(0.02), LeakAtRandom("", 0.1).start(r)); });
   leak("every_1_from_600", 1, [](Random&) { return From(600, EveryIteration()); });

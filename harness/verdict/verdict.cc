@@ -1,6 +1,7 @@
 #include "harness/verdict/verdict.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <optional>
 #include <set>
@@ -118,24 +119,43 @@ std::string Summary(const Judgement& judgement, const char* verb) {
   return text + "): " + Rate(worst) + ", " + worst.pattern;
 }
 
-void Conclude(const Rule& rule, const std::vector<SiteOutcome>& quiet, uint32_t judged,
-              size_t promised, Judgement& judgement) {
+// Whether every site that is not quiet is a full cache: only the end of the budget may say so,
+// as a leak beneath one shows the later the more.
+bool AreFullCaches(const std::vector<SiteOutcome>& open) {
+  return std::all_of(open.begin(), open.end(), [](const SiteOutcome& site) {
+    return site.level_bytes_per_iteration.has_value();
+  });
+}
+
+void Conclude(const Rule& rule, const std::vector<SiteOutcome>& quiet,
+              const std::vector<SiteOutcome>& full, uint32_t judged, size_t promised,
+              Judgement& judgement) {
   uint32_t epochs = judged;
   uint32_t filled = 0;
   for (const SiteOutcome& site : quiet) {
     epochs = std::min(epochs, site.quiet_epochs);
     filled += site.first_half > 0;
   }
-  const MinimumDetectable bound = {
-      .bytes_per_iteration = 1,
-      .one_in_iterations = ExcludedOneIn(rule, epochs, rule.confidence),
-      .confidence = rule.confidence};
+  MinimumDetectable bound = {.bytes_per_iteration = 1,
+                             .one_in_iterations = ExcludedOneIn(rule, epochs, rule.confidence),
+                             .confidence = rule.confidence};
   std::string text = "nothing survives of " + Plural(epochs, "iteration") +
                      ": excludes a leak of 1 byte in one of " +
                      Format("%.3g", bound.one_in_iterations) + " iterations (" +
                      Format("%.4g", rule.confidence * 100) + " %; at 95 %: one of " +
                      Format("%.3g", ExcludedOneIn(rule, epochs, 0.95)) + ")";
   if (filled > 0) text += "; " + Plural(filled, "site") + " filled up before and stayed so";
+  if (!full.empty()) {
+    bound = {.bytes_per_iteration = 0, .one_in_iterations = 1, .confidence = 0.95};
+    for (const SiteOutcome& site : full) {
+      bound.bytes_per_iteration += *site.level_bytes_per_iteration;
+    }
+    bound.bytes_per_iteration = std::max(1.0, std::ceil(bound.bytes_per_iteration));
+    text += "; elsewhere " + Plural(full.size(), "site") +
+            " of full caches, whose entries are replaced and whose level only wanders: excludes "
+            "growth of " +
+            FormatBytes(bound.bytes_per_iteration) + " per iteration (95 %)";
+  }
   if (promised > 0) text += "; " + Plural(promised, "site") + " within a declared bound not judged";
   judgement.reason = text;
   if (rule.wanted_one_in_iterations && bound.one_in_iterations < *rule.wanted_one_in_iterations) {
@@ -206,6 +226,8 @@ Judgement Judge(const Rule& rule, std::span<const Snapshot> snapshots,
     leaks = FindSpreadLeak(rule, snapshots, examined, look->level * kSpreadShare);
 
   const bool last = at_look && look == &looks.back();
+  std::vector<SiteOutcome> full;
+  if (last && leaks.empty() && AreFullCaches(open)) full.swap(open);
   const uint32_t judged = now.iteration - rule.gap - rule.warmup;
   if (!leaks.empty()) {
     judgement.verdict = Verdict::kLeak;
@@ -233,7 +255,7 @@ Judgement Judge(const Rule& rule, std::span<const Snapshot> snapshots,
                        " of what was made before the first: it is no round trip; move what it "
                        "consumes into the iteration";
   } else {
-    Conclude(rule, quiet, judged, promises.kept.size(), judgement);
+    Conclude(rule, quiet, full, judged, promises.kept.size(), judgement);
     judgement.decided = judgement.decided && at_look;
   }
   if (last) judgement.decided = true;
