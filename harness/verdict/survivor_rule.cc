@@ -293,19 +293,18 @@ bool ProveOtherwise(const View& view, const std::vector<FloorWindow>& windows,
 
 // A counter of a site from a quarter of the run on.
 struct Wander {
-  uint64_t highest = 0;  // at the snapshots before the second half
-  uint64_t lowest = UINT64_MAX;
+  uint64_t begin = 0;   // at the quarter
   uint64_t before = 0;  // at the reference
   uint64_t now = 0;
+  uint64_t lowest = UINT64_MAX;
 
-  void See(uint64_t live, uint64_t floor, bool first_half) {
-    if (first_half) highest = std::max(highest, live);
-    lowest = std::min(lowest, floor);
-    (first_half ? before : now) = live;
+  // Only the lowest is seen often, so the range is twice the way down to it from the two levels
+  // of the first half. A leak of the second half lifts `now` alone.
+  double Range() const {
+    const double middle = (static_cast<double>(begin) + static_cast<double>(before)) / 2;
+    return 2 * std::max(0.0, middle - static_cast<double>(lowest));
   }
-  uint64_t Range() const { return highest - std::min(highest, lowest); }
-  uint64_t Rise() const { return now - std::min(now, before); }
-  // What a leak added in the second half lifts `now`, and not the lowest of what was.
+  double Rise() const { return now > before ? static_cast<double>(now - before) : 0; }
   bool IsLevel() const { return Rise() <= Range(); }
 };
 
@@ -319,16 +318,20 @@ std::optional<double> LevelOf(const View& view) {
   for (size_t i = quarter; i <= view.now_index; ++i) {
     const SiteSurvivors* site = view.site.at[i];
     if (site == nullptr) return std::nullopt;
-    const bool first_half = i <= view.reference_index;
-    // The floor of the first is that of the time before.
-    blocks.See(site->live_blocks, i == quarter ? site->live_blocks : site->floor_blocks,
-               first_half);
-    bytes.See(site->live_bytes, i == quarter ? site->live_bytes : site->floor_bytes, first_half);
+    // A snapshot's floor is that of the time before it.
+    const bool first = i == quarter;
+    blocks.lowest = std::min(blocks.lowest, first ? site->live_blocks : site->floor_blocks);
+    bytes.lowest = std::min(bytes.lowest, first ? site->live_bytes : site->floor_bytes);
+    const auto at = first                       ? &Wander::begin
+                    : i == view.reference_index ? &Wander::before
+                                                : &Wander::now;
+    blocks.*at = site->live_blocks;
+    bytes.*at = site->live_bytes;
   }
   if (!blocks.IsLevel() || !bytes.IsLevel()) return std::nullopt;
   const uint64_t died = CountReplacement(view, view.rule.gap).died;
   if (died < std::max<uint64_t>(kLeastReplaced, blocks.before / 4)) return std::nullopt;
-  return static_cast<double>(bytes.Rise() + 2 * bytes.Range()) / (view.now - view.reference);
+  return (bytes.Rise() + 2 * bytes.Range()) / (view.now - view.reference);
 }
 
 }  // namespace
