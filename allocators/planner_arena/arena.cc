@@ -1,5 +1,7 @@
 #include "allocators/planner_arena/arena.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -17,6 +19,9 @@ using internal::t_memory;
 
 // Requests of a lane from one look at what the other lanes hold to the next.
 constexpr int64_t kLookEvery = 64;
+// Blocks of recorded steps that get pages of their own: malloc keeps what is freed, and
+// finds room for less than what a plan does, so the first steps would be the largest.
+constexpr size_t kLeastToMap = size_t{128} << 10;
 // What the arena's base is aligned to: it cannot promise more.
 constexpr size_t kMostAlignment = size_t{2} << 20;
 
@@ -29,6 +34,21 @@ void RaiseTo(std::atomic<int64_t>& maximum, int64_t value) {
 std::function<void()> UpstreamTrimmer(const PlannerArena::Parts& parts) {
   if (parts.trim_upstream || parts.upstream) return parts.trim_upstream;
   return [] { DefaultSystemResource().Trim(); };
+}
+
+size_t WholePages(size_t bytes) {
+  static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+// nullptr when the system refuses.
+void* MapBlock(ArenaPages& pages, size_t bytes) {
+  void* const block = pages.Reserve(WholePages(bytes));
+  if (block != nullptr && !pages.Commit(block, WholePages(bytes))) {
+    pages.Release(block, WholePages(bytes));
+    return nullptr;
+  }
+  return block;
 }
 
 // The offline planner, within its time; a profile that it refuses is planned all the same.
@@ -49,6 +69,7 @@ Expected<std::unique_ptr<PlannerArena>> PlannerArena::Create(
 PlannerArena::PlannerArena(const ArenaConfiguration& configuration, const Parts& parts)
     : configuration_(configuration),
       upstream_(parts.upstream ? *parts.upstream : DefaultSystemResource()),
+      maps_recorded_(parts.upstream == nullptr),
       trim_upstream_(UpstreamTrimmer(parts)),
       planner_(parts.planner ? parts.planner : PlanOffline),
       pages_(parts.pages ? *parts.pages : ArenaPages::System()),
@@ -156,17 +177,15 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
   if (lane != nullptr) {
     what.timeline = lane->timeline->index();
     if (lane->recording) what.request = lane->recorded;
+    what.mapped = lane->recording && maps_recorded_ && bytes >= kLeastToMap;
     if (missed) what.missed_step = lane->step;
   }
   void* block = nullptr;
   try {
-    block = AskUpstream(bytes, alignment);
+    block = AskUpstream(what);
     upstream_blocks_.Insert(block, what);
   } catch (...) {
-    if (block != nullptr) {
-      upstream_.deallocate(block, bytes, alignment);
-      budget_.Give(static_cast<int64_t>(bytes));
-    }
+    if (block != nullptr) GiveBack(block, what);
     if (what.request) lane->timeline->RecordFree(what.request);
     throw;
   }
@@ -176,18 +195,23 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
 }
 
 // Free pages of the arena are given back before a request fails.
-void* PlannerArena::AskUpstream(size_t bytes, size_t alignment) {
+void* PlannerArena::AskUpstream(UpstreamBlock& what) {
+  const size_t bytes = what.bytes;
   if (bytes > static_cast<size_t>(PTRDIFF_MAX)) throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
   const auto size = static_cast<int64_t>(bytes);
   if (!budget_.Take(size) && (Trim() == 0 || !budget_.Take(size))) {
     throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
   }
+  if (what.mapped) {
+    if (void* const block = MapBlock(pages_, bytes)) return block;
+    what.mapped = false;
+  }
   try {
-    return upstream_.allocate(bytes, alignment);
+    return upstream_.allocate(bytes, what.alignment);
   } catch (const std::bad_alloc&) {
     if (Trim() > 0) {
       try {
-        return upstream_.allocate(bytes, alignment);
+        return upstream_.allocate(bytes, what.alignment);
       } catch (const std::bad_alloc&) {
       }
     }
@@ -208,8 +232,16 @@ void PlannerArena::FreeUpstream(void* block) {
     if (what->missed_step != 0) timeline.NoteMissedFreed(what->missed_step, what->bytes);
   }
   CountFree(what->bytes);
-  upstream_.deallocate(block, what->bytes, what->alignment);
-  budget_.Give(static_cast<int64_t>(what->bytes));
+  GiveBack(block, *what);
+}
+
+void PlannerArena::GiveBack(void* block, const UpstreamBlock& what) {
+  if (what.mapped) {
+    pages_.Release(block, WholePages(what.bytes));
+  } else {
+    upstream_.deallocate(block, what.bytes, what.alignment);
+  }
+  budget_.Give(static_cast<int64_t>(what.bytes));
 }
 
 Timeline* PlannerArena::OwnerOf(const void* block) const {

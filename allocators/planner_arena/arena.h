@@ -73,7 +73,9 @@ class PlannerArena : public std::pmr::memory_resource {
  public:
   // What a test or a tool may replace.
   struct Parts {
-    std::pmr::memory_resource* upstream = nullptr;  // nullptr: DefaultSystemResource()
+    // nullptr: DefaultSystemResource(), and pages of their own for large blocks of recorded
+    // steps, so that these steps hold no more memory than planned ones will.
+    std::pmr::memory_resource* upstream = nullptr;
     // Makes upstream return free memory to the system; called when much moved from
     // there to the arena. Empty: the process's malloc, if upstream is the default.
     std::function<void()> trim_upstream;
@@ -137,7 +139,8 @@ class PlannerArena : public std::pmr::memory_resource {
   Lane* FindLane(size_t bytes, size_t alignment);
   Timeline* TimelineOfThread() const;
   void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
-  void* AskUpstream(size_t bytes, size_t alignment);
+  void* AskUpstream(UpstreamBlock& what);
+  void GiveBack(void* block, const UpstreamBlock& what);
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
   int64_t LaneBytes() const;
@@ -150,6 +153,7 @@ class PlannerArena : public std::pmr::memory_resource {
 
   const ArenaConfiguration configuration_;
   std::pmr::memory_resource& upstream_;
+  const bool maps_recorded_;
   const std::function<void()> trim_upstream_;
   const PlanFunction planner_;
   ArenaPages& pages_;

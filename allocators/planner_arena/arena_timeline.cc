@@ -9,9 +9,9 @@ namespace {
 
 // Steps over which the need for committed pages is looked at before some are given back.
 constexpr uint64_t kNeedWindow = 64;
-// A step whose misses hold more than this, and more than a quarter of its plan, had
+// A step whose misses hold more than this, and more than an eighth of its plan, had
 // better run without the plan: what it holds idle is worth more than what it serves.
-constexpr int64_t kLeastToAbandon = int64_t{16} << 20;
+constexpr int64_t kLeastToAbandon = int64_t{4} << 20;
 
 uint32_t Log2Of(size_t alignment) {
   return static_cast<uint32_t>(std::countr_zero(std::max<size_t>(alignment, kGranuleBytes)));
@@ -117,7 +117,7 @@ void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
   step_.plan = plan->id;
   recent_need_ = std::max(recent_need_, schedule.height());
   abandon_at_.store(
-      std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 4)),
+      std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 8)),
       std::memory_order_relaxed);
 }
 

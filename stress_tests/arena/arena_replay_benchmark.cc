@@ -13,7 +13,6 @@
 //   FiveShapes, AnyShape  an item is one step; shapes in turn, or at random
 
 #include <benchmark/benchmark.h>
-#include <dlfcn.h>
 #include <stdlib.h>
 #include <time.h>
 
@@ -30,6 +29,7 @@
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
+#include "stress_tests/arena/preloaded.h"
 #include "stress_tests/arena/replay.h"
 #include "stress_tests/arena/resident.h"
 #include "stress_tests/arena/step_trace.h"
@@ -352,10 +352,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "arena_replay_benchmark: %s\n", read.error().message.c_str());
     return 2;
   }
-  // Where malloc comes from: the peers are preloaded.
-  Dl_info info = {};
-  ::dladdr(::dlsym(RTLD_DEFAULT, "malloc"), &info);
-  benchmark::AddCustomContext("malloc", info.dli_fname == nullptr ? "unknown" : info.dli_fname);
+  benchmark::AddCustomContext("malloc", plimsoll::LibraryOfMalloc());
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
   plimsoll::g_before = plimsoll::ReadResident();
