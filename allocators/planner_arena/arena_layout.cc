@@ -86,9 +86,45 @@ int64_t PeakLive(const std::vector<Arc>& arcs, int64_t period) {
   return peak;
 }
 
+// The lane as a step of its own, on its own clock: a tick for each request.
+StepProfile LaneAlone(const StepProfile& profile, size_t lane) {
+  StepProfile alone;
+  alone.lanes = {profile.lanes[lane]};
+  alone.ticks = static_cast<int64_t>(profile.lanes[lane].size());
+  int64_t tick = 0;
+  for (ProfiledRequest& request : alone.lanes[0]) {
+    request.lower = tick++;
+    request.upper = request.lane_upper;
+  }
+  return alone;
+}
+
+// One lane's bytes on top of the other's.
+Layout StackLanes(const StepProfile& profile, const PlanFunction& planner, double seconds) {
+  Layout layout;
+  for (size_t lane = 0; lane < profile.lanes.size(); ++lane) {
+    Layout of_lane = MakeLayout(LaneAlone(profile, lane), planner,
+                                seconds / static_cast<double>(profile.lanes.size()));
+    int64_t alignment = kGranuleBytes;
+    for (const ProfiledRequest& request : profile.lanes[lane]) {
+      alignment = std::max(alignment, static_cast<int64_t>(request.alignment));
+    }
+    const int64_t base = (layout.height + alignment - 1) / alignment * alignment;
+    for (int64_t& offset : of_lane.offsets[0]) {
+      if (offset != Layout::kUnplanned) offset += base;
+    }
+    layout.offsets.push_back(std::move(of_lane.offsets[0]));
+    layout.height = base + of_lane.height;
+    layout.lower_bound += of_lane.lower_bound;
+    layout.peak_live += of_lane.peak_live;
+  }
+  return layout;
+}
+
 }  // namespace
 
 Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds) {
+  if (profile.lanes_apart) return StackLanes(profile, planner, seconds);
   Layout layout;
   layout.offsets.resize(profile.lanes.size());
   for (size_t i = 0; i < profile.lanes.size(); ++i) {

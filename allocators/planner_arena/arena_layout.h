@@ -30,6 +30,7 @@ struct Layout {
   int64_t peak_live = 0;    // bytes live at once at most, as requested, not rounded
 };
 
+// With profile.lanes_apart, no two lanes share a byte, and bounds are sums over lanes.
 // REQUIRES: lifetimes lie within [0, profile.ticks].
 Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds);
 

@@ -78,6 +78,9 @@ std::vector<PlanOrder> Learner::EndCollecting() {
   std::vector<PlanOrder> orders;
   std::vector<Shape> once;
   for (Shape& shape : shapes_) {
+    // Threads whose calls never settled into one order.
+    shape.profile.lanes_apart =
+        shape.profile.lanes.size() > 1 && shape.stable < configuration_.stable_statistic_step;
     if (shape.seen > 1) {
       orders.push_back({std::move(shape.profile), 0, shape.key, false});
     } else {
@@ -101,9 +104,15 @@ std::optional<PlanOrder> Learner::Adapt(const Shape& shape, const StepOutcome& o
     const StepProfile& planned = plan->schedule->profile();
     if (!planned.SameRequests(shape.profile)) continue;
     PlanOrder order{planned, plan->id, plan->shape_key, plan->covers_shapes};
-    const bool wider = order.profile.Merge(shape.profile);
+    bool wider = order.profile.Merge(shape.profile);
     shapes_.pop_back();
-    if (!outcome.Drifted() || !wider) return std::nullopt;
+    if (!outcome.Drifted()) return std::nullopt;
+    // The same requests of each thread, but not in the order that was planned among them.
+    if (order.profile.lanes.size() > 1 && !order.profile.lanes_apart) {
+      order.profile.lanes_apart = true;
+      wider = true;
+    }
+    if (!wider) return std::nullopt;
     return order;
   }
   // A shape that has come again gets a plan of its own, and its name stands for it.

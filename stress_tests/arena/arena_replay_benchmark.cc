@@ -29,6 +29,9 @@
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
+#include "allocators/planner_arena/baselines/bump_reset.h"
+#include "allocators/planner_arena/baselines/deeprec_baseline.h"
+#include "allocators/planner_arena/baselines/one_shot.h"
 #include "stress_tests/arena/preloaded.h"
 #include "stress_tests/arena/replay.h"
 #include "stress_tests/arena/resident.h"
@@ -92,6 +95,35 @@ class OnArena {
 
  private:
   std::unique_ptr<PlannerArena> arena_;
+};
+
+// One of the designs that the arena is compared with.
+template <typename Memory>
+class OnBaseline {
+ public:
+  OnBaseline() : memory_(OnArena<false>::Configuration()) {}
+
+  struct Step {
+    explicit Step(OnBaseline& its) : on(its) { on.memory_.BeginStep(); }
+    ~Step() {
+      on.memory_.EndStep();
+      ++on.steps_;
+    }
+    Step(const Step&) = delete;
+    Step& operator=(const Step&) = delete;
+    struct Part {
+      explicit Part(const Step&) {}
+    };
+    OnBaseline& on;
+  };
+  Memory& memory() { return memory_; }
+  // Each has recorded all that it will by then.
+  bool Ready() { return steps_ >= OnArena<false>::Configuration().max_statistic_step + 5; }
+  int64_t Missed() const { return memory_.Stats().misses; }
+
+ private:
+  Memory memory_;
+  int64_t steps_ = 0;
 };
 
 // What was resident before the first loop.
@@ -322,6 +354,9 @@ void Register(const std::string& name, const StepTrace& trace) {
   RegisterContender<OnArena<false>>("arena", name, trace);
   RegisterContender<OnArena<true>>("arena_huge", name, trace);
   RegisterContender<OnMalloc>("malloc", name, trace);
+  RegisterContender<OnBaseline<DeepRecBaseline>>("deeprec", name, trace);
+  RegisterContender<OnBaseline<BumpReset>>("bump_reset", name, trace);
+  RegisterContender<OnBaseline<OneShot>>("one_shot", name, trace);
 }
 
 // Traces named on the command line; nothing remains of them there.

@@ -23,7 +23,7 @@ namespace {
 
 constexpr int64_t kBatch = 8;
 // Recording starts after two steps; a plan serves from the seventh on.
-constexpr int kWarmUp = 10;
+constexpr int kWarmUp = 9;
 
 PlannerArena* MakeArena(bool huge_pages) {
   ArenaConfiguration configuration;
@@ -77,8 +77,8 @@ void Register(const std::string& model, int64_t steps) {
 }  // namespace plimsoll
 
 int main(int argc, char** argv) {
-  plimsoll::Register("resnet50", 8);
-  plimsoll::Register("transformer", 8);
+  plimsoll::Register("resnet50", 5);
+  plimsoll::Register("transformer", 5);
   benchmark::AddCustomContext("malloc", plimsoll::LibraryOfMalloc());
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
