@@ -67,9 +67,12 @@ bool Timeline::EndStep() {
   outcome.misses = step_.abandoned ? outcome.requests : SumMisses() - step_.misses_before;
   if (step_.plan != 0 || step_.abandoned) learner_.Note(outcome);
   if (step_.recording) {
+    const bool collecting = learner_.collecting();
     if (std::optional<StepProfile> profile = recorder_.EndStep(step_.wanted)) {
       QueuePlans(learner_.Consider(*std::move(profile), kept_outcome_, plans_));
     }
+    // The last step of the collection was followed by this one, which is not wanted then.
+    if (collecting && !learner_.collecting()) recorder_.Forget();
     if (step_.wanted) kept_outcome_ = outcome;
     recording_.store(recorder_.Following(), std::memory_order_relaxed);
   }
