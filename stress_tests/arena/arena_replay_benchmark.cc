@@ -26,6 +26,7 @@
 #include <random>
 #include <string>
 #include <thread>
+#include <type_traits>
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
@@ -101,7 +102,7 @@ class OnArena {
 template <typename Memory>
 class OnBaseline {
  public:
-  OnBaseline() : memory_(OnArena<false>::Configuration()) {}
+  OnBaseline() : memory_(Make()) {}
 
   struct Step {
     explicit Step(OnBaseline& its) : on(its) { on.memory_.BeginStep(); }
@@ -117,6 +118,13 @@ class OnBaseline {
     OnBaseline& on;
   };
   Memory& memory() { return memory_; }
+  static Memory Make() {
+    if constexpr (std::is_constructible_v<Memory, const ArenaConfiguration&>) {
+      return Memory(OnArena<false>::Configuration());
+    } else {
+      return Memory();
+    }
+  }
   // Each has recorded all that it will by then.
   bool Ready() { return steps_ >= OnArena<false>::Configuration().max_statistic_step + 5; }
   int64_t Missed() const { return memory_.Stats().misses; }
