@@ -131,7 +131,7 @@ void PlannerArena::CountAllocate(Lane* lane, size_t bytes) {
     counters.bytes.Add(size);
     counters.largest.RaiseTo(size);
     if (counters.allocs.Get() % kLookEvery == 0) {
-      lane->others = LaneBytes() + bytes_.load(std::memory_order_relaxed) - counters.bytes.Get();
+      LookAtOthers(*lane);
     }
     counters.peak.RaiseTo(counters.bytes.Get() + lane->others);
     return;
@@ -140,6 +140,18 @@ void PlannerArena::CountAllocate(Lane* lane, size_t bytes) {
   RaiseTo(largest_, size);
   const int64_t in_use = bytes_.fetch_add(size, std::memory_order_relaxed) + size;
   RaiseTo(peak_, in_use + lane_bytes_.load(std::memory_order_relaxed));
+}
+
+// What the other lanes hold, as far as no thread has to be waited for.
+void PlannerArena::LookAtOthers(Lane& lane) const {
+  int64_t bytes = bytes_.load(std::memory_order_relaxed) - lane.counters.bytes.Get();
+  const uint32_t count = num_timelines_.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto held = timelines_[i].load(std::memory_order_relaxed)->TryLaneBytes();
+    if (!held) return;
+    bytes += *held;
+  }
+  lane.others = bytes;
 }
 
 void PlannerArena::CountFree(size_t bytes) {

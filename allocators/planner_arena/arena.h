@@ -102,7 +102,7 @@ class PlannerArena : public std::pmr::memory_resource {
 
   // Exact while one thread allocates at a time. With several, bytes_in_use is exact when
   // they are at rest, and the peak may miss what others allocated during a thread's
-  // last 64 requests.
+  // last 64 requests (or more, when they get in each other's way).
   ArenaStats Stats() const;
   // Everything it knows of itself, as JSON with sizes in bytes: configuration, stats,
   // size classes, timelines with their plans, live bytes by site.
@@ -144,6 +144,7 @@ class PlannerArena : public std::pmr::memory_resource {
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
   int64_t LaneBytes() const;
+  void LookAtOthers(Lane& lane) const;
   void CountAllocate(Lane* lane, size_t bytes);
   void CountFree(size_t bytes);
   std::string OutOfMemoryReport(size_t bytes) const;
@@ -160,12 +161,13 @@ class PlannerArena : public std::pmr::memory_resource {
   const uint64_t id_;
   ArenaBudget budget_;
 
-  // Rises whenever what threads remember of open steps is no longer true.
-  std::atomic<uint64_t> epoch_{1};
+  // Rises whenever what threads remember of open steps is no longer true. Every request
+  // reads it, so what others write stands on other lines.
+  alignas(64) std::atomic<uint64_t> epoch_{1};
   static constexpr uint32_t kMaxTimelines = 64;
   std::atomic<uint32_t> num_timelines_{0};
   std::atomic<Timeline*> timelines_[kMaxTimelines] = {};
-  mutable std::mutex mutex_;               // opening and closing steps
+  alignas(64) mutable std::mutex mutex_;   // opening and closing steps
   uint64_t sessions_[kMaxTimelines] = {};  // by timeline, guarded by mutex_; 0: not named
   int open_steps_ = 0;                     // guarded by mutex_
 

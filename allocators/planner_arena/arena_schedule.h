@@ -172,7 +172,9 @@ inline bool Schedule::Claim(uint32_t i, uint64_t step, uint64_t bytes) {
     return false;
   }
   state.bytes.store(bytes, std::memory_order_relaxed);
-  owners_[slots_[i].owner].slot.store(i, std::memory_order_relaxed);
+  // Mostly it stands there from the step before, and other threads read the same line.
+  std::atomic<uint32_t>& owner = owners_[slots_[i].owner].slot;
+  if (owner.load(std::memory_order_relaxed) != i) owner.store(i, std::memory_order_relaxed);
   return true;
 }
 

@@ -293,11 +293,21 @@ int64_t Timeline::SumAllocs() const {
   return allocs;
 }
 
-int64_t Timeline::LaneBytes() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+int64_t Timeline::SumBytes() const {
   int64_t bytes = 0;
   for (const auto& lane : lanes_) bytes += lane->counters.bytes.Get();
   return bytes;
+}
+
+int64_t Timeline::LaneBytes() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return SumBytes();
+}
+
+std::optional<int64_t> Timeline::TryLaneBytes() const {
+  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return std::nullopt;
+  return SumBytes();
 }
 
 Timeline::Report Timeline::GetReport() {

@@ -94,6 +94,8 @@ class Timeline {
   uint32_t index() const { return index_; }
   // Bytes allocated minus freed by the threads of its lanes.
   int64_t LaneBytes() const;
+  // The same without waiting for another thread; nothing if that is in the way.
+  std::optional<int64_t> TryLaneBytes() const;
 
   struct Report;
   Report GetReport();
@@ -134,6 +136,7 @@ class Timeline {
   void ShrinkToRecentNeed();
   int64_t SumMisses() const;
   int64_t SumAllocs() const;
+  int64_t SumBytes() const;
 
   const uint32_t index_;
   const Shared shared_;
@@ -146,7 +149,8 @@ class Timeline {
   std::atomic<uint64_t> missed_step_{0};
   std::atomic<int64_t> abandon_at_{0};  // missed_bytes_ at which the plan is given up
 
-  mutable std::mutex mutex_;
+  // On a line of its own: what every request reads stands above.
+  alignas(64) mutable std::mutex mutex_;
   uint64_t steps_ = 0;           // begun so far; the last one's identity
   uint64_t last_serve_ = 0;      // the last value of serve_ but 0
   uint64_t previous_serve_ = 0;  // at the end of the step before
