@@ -21,7 +21,7 @@ using internal::t_memory;
 constexpr int64_t kLookEvery = 64;
 // Blocks of recorded steps that get pages of their own: malloc keeps what is freed, and
 // finds room for less than what a plan does, so the first steps would be the largest.
-constexpr size_t kLeastToMap = size_t{128} << 10;
+constexpr size_t kLeastToMap = size_t{32} << 10;
 // What the arena's base is aligned to: it cannot promise more.
 constexpr size_t kMostAlignment = size_t{2} << 20;
 
