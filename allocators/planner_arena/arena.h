@@ -138,13 +138,15 @@ class PlannerArena : public std::pmr::memory_resource {
   Timeline* TimelineOfThread() const;
   void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
   void* AskUpstream(size_t bytes, size_t alignment);
+  void* TryUpstream(size_t bytes, size_t alignment);
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
   int64_t LaneBytes() const;
   void CountAllocate(Lane* lane, size_t bytes);
   void CountFree(size_t bytes);
-  std::string OutOfMemoryReport(size_t bytes) const;
+  std::string OutOfMemoryReport(size_t bytes, bool over_limit) const;
   std::vector<Timeline::Report> Reports() const;
+  size_t GiveWay(size_t needed);
   void TrimUpstream();
   void DecayLoop();
 

@@ -53,10 +53,11 @@ Learner::Shape& Learner::Remember(StepProfile profile, uint64_t key) {
 std::vector<PlanOrder> Learner::Consider(StepProfile profile, const StepOutcome& outcome,
                                          KeptPlans& plans) {
   ++recorded_steps_;
+  ++collected_steps_;
   const Shape& shape = Remember(std::move(profile), outcome.shape_key);
   if (collecting_) {
     if (shape.stable >= configuration_.stable_statistic_step ||
-        recorded_steps_ >= configuration_.max_statistic_step) {
+        collected_steps_ >= configuration_.max_statistic_step) {
       return EndCollecting();
     }
     return {};
@@ -70,6 +71,12 @@ std::vector<PlanOrder> Learner::Consider(StepProfile profile, const StepOutcome&
   }
   next_recording_ = outcome.step + pause_;
   return orders;
+}
+
+void Learner::Restart() {
+  collecting_ = true;
+  collected_steps_ = 0;
+  shapes_.clear();
 }
 
 // Plans every shape that came again; if none did, the last one.

@@ -52,6 +52,9 @@ class Learner {
   std::vector<PlanOrder> Consider(StepProfile profile, const StepOutcome& outcome,
                                   KeptPlans& plans);
 
+  // Nothing came of what was ordered, and there is no plan: collects anew.
+  void Restart();
+
   bool collecting() const { return collecting_; }
   int64_t recorded_steps() const { return recorded_steps_; }
   // Of the shape that was recorded last: steps in a row that brought nothing new.
@@ -73,6 +76,7 @@ class Learner {
   bool collecting_ = true;
   std::vector<Shape> shapes_;  // not planned yet; the one seen last stands last
   int64_t recorded_steps_ = 0;
+  int64_t collected_steps_ = 0;  // of this collection
   int64_t stable_steps_ = 0;
   uint64_t drifted_in_step_ = 0;  // 0: never
   // Recordings that led to nothing make the next one wait.

@@ -59,8 +59,10 @@ class Surface {
 
 Schedule::Schedule(StepProfile profile, Layout layout)
     : profile_(std::move(profile)), layout_(std::move(layout)) {
-  height_ = static_cast<uint32_t>((layout_.height + kGranuleBytes - 1) / kGranuleBytes);
   MakeSlots();
+  for (const Slot& slot : slots_) {
+    if (slot.offset != kNone) height_ = std::max(height_, slot.offset + slot.size);
+  }
   MakeEdges();
   MakeOwners();
   MakeClasses();
@@ -74,14 +76,17 @@ void Schedule::MakeSlots() {
     for (size_t j = 0; j < profile_.lanes[lane].size(); ++j) {
       const ProfiledRequest& request = profile_.lanes[lane][j];
       Slot slot;
-      slot.size = static_cast<uint32_t>(request.Granules());
+      slot.size = static_cast<uint32_t>(std::min<uint64_t>(request.Granules(), kNone));
+      slot.site = request.site;
       slot.alignment_log2 = static_cast<uint32_t>(std::countr_zero(request.alignment));
       const int64_t offset = layout_.offsets[lane][j];
-      if (offset != Layout::kUnplanned) {
-        slot.offset = static_cast<uint32_t>(offset / static_cast<int64_t>(kGranuleBytes));
+      const uint64_t begin = static_cast<uint64_t>(offset) / kGranuleBytes;
+      // What does not fit into 32 bits goes upstream.
+      if (offset != Layout::kUnplanned && begin + request.Granules() < kNone) {
+        slot.offset = static_cast<uint32_t>(begin);
       }
       slots_.push_back(slot);
-      places_.push_back({lane, request.site});
+      lanes_.push_back(lane);
       carried_.push_back(request.fate == Fate::kCarried);
     }
   }
@@ -241,14 +246,24 @@ bool Schedule::FinishSkipped(uint32_t first, uint64_t step) {
   return true;
 }
 
-uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2,
-                              uint32_t site) {
+uint32_t Schedule::FindClass(uint32_t size, uint32_t alignment_log2) const {
   const uint64_t key = ClassKey(size, alignment_log2);
   uint32_t at = Hash(key, class_mask_);
   while (classes_[at].key != key) {
     if (classes_[at].key == 0) return kNone;
     at = (at + 1) & class_mask_;
   }
+  return at;
+}
+
+bool Schedule::Has(uint32_t size, uint32_t alignment_log2) const {
+  return FindClass(size, alignment_log2) != kNone;
+}
+
+uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2,
+                              uint32_t site) {
+  const uint32_t at = FindClass(size, alignment_log2);
+  if (at == kNone) return kNone;
   SizeClass& members = classes_[at];
   const uint64_t hint = members.hint.load(std::memory_order_relaxed);
   const uint64_t tag = step << 32;
@@ -263,7 +278,7 @@ uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_l
       members.hint.store(tag | position, std::memory_order_relaxed);
       found = i;
     }
-    if (places_[i].site == site) return i;
+    if (slots_[i].site == site) return i;
   }
   if (found == kNone) members.hint.store(tag | position, std::memory_order_relaxed);
   return found;

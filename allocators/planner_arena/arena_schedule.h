@@ -34,6 +34,7 @@ class Schedule {
     uint32_t offset = kNone;  // granules; kNone: planned to be served upstream
     uint32_t size = 0;        // granules
     uint32_t alignment_log2 = 0;
+    uint32_t site = 0;
     uint32_t first_edge = 0;  // its predecessors end where the next slot's begin
     uint32_t owner = kNone;   // where its offset stands among the owners
   };
@@ -71,6 +72,9 @@ class Schedule {
   // step, or kNone: the earliest of this site, or else the earliest. The caller claims it.
   uint32_t FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2, uint32_t site);
 
+  // Whether any slot is of exactly this size and alignment.
+  bool Has(uint32_t size, uint32_t alignment_log2) const;
+
   // Which recorded request the block of live slot `i` answers.
   void SetRequest(uint32_t i, const RequestRef& request) { requests_[i] = request; }
   RequestRef GetRequest(uint32_t i) const { return requests_[i]; }
@@ -80,8 +84,8 @@ class Schedule {
   uint32_t LaneEnd(uint32_t lane) const { return LaneBegin(lane + 1); }
 
   const Slot& slot(uint32_t i) const { return slots_[i]; }
-  uint32_t lane(uint32_t i) const { return places_[i].lane; }
-  uint32_t site(uint32_t i) const { return places_[i].site; }
+  uint32_t lane(uint32_t i) const { return lanes_[i]; }
+  uint32_t site(uint32_t i) const { return slots_[i].site; }
   bool live(uint32_t i) const { return StateOf(states_[i].word.load()) == kLive; }
   uint64_t live_bytes(uint32_t i) const { return states_[i].bytes.load(); }
   uint32_t num_slots() const { return static_cast<uint32_t>(slots_.size() - 1); }
@@ -124,6 +128,8 @@ class Schedule {
   void MakeEdges();
   void MakeOwners();
   void MakeClasses();
+  // Where the size class stands among classes_, or kNone.
+  uint32_t FindClass(uint32_t size, uint32_t alignment_log2) const;
   bool FinishSkipped(uint32_t i, uint64_t step);
   bool Bar(uint32_t i, uint64_t step);
   void BarRanges(std::vector<Range> ranges, uint64_t step);
@@ -133,11 +139,7 @@ class Schedule {
   const Layout layout_;
   std::vector<Slot> slots_;  // by lane, in order; one more as a sentinel
   std::vector<uint32_t> lane_begin_;
-  struct Place {
-    uint32_t lane = 0;
-    uint32_t site = 0;
-  };
-  std::vector<Place> places_;  // by slot
+  std::vector<uint32_t> lanes_;  // by slot
   // Predecessors: slot << 1 | whether it is that slot's block of the step before.
   std::vector<uint32_t> edges_;
   std::vector<bool> carried_;  // by slot: its block is meant to live into the next step

@@ -167,11 +167,16 @@ void Timeline::NoteMissedFreed(uint64_t step, size_t bytes) {
 void Timeline::Abandon(const Lane& lane) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (serve_.load() != lane.serve || plan_ == nullptr) return;
+  LeavePlan();
+  GiveBackFree();
+}
+
+// Claims under the old number end first, then what they hold may be looked at.
+void Timeline::LeavePlan() {
   serve_.store(++last_serve_);
   plan_.reset();
   step_.abandoned = true;
   shared_.epoch.fetch_add(1, std::memory_order_release);
-  range_.DiscardAllBut(LiveBytes());
 }
 
 }  // namespace plimsoll

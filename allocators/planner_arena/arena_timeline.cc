@@ -116,6 +116,7 @@ void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
   if (!range_.Prepare(schedule.height() * kGranuleBytes)) return;
   schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
   plans_.MarkUsed(*plan, step_.id);
+  plans_.ForgetIdle(schedule);
   plan_ = plan->schedule;
   step_.plan = plan->id;
   recent_need_ = std::max(recent_need_, schedule.height());
@@ -190,12 +191,22 @@ void Timeline::QueuePlans(std::vector<PlanOrder> orders) {
 void Timeline::StartPlanning() {
   if (orders_.empty()) return;
   in_work_ = std::exchange(orders_, {});
-  const auto plan = [this] {
+  uint64_t most_bytes = ReservationOf(shared_.configuration);
+  if (shared_.configuration.limit_bytes != 0) {
+    most_bytes = std::min(most_bytes, shared_.configuration.limit_bytes);
+  }
+  planned_.reserve(in_work_.size());
+  const auto plan = [this, most_bytes] {
     const double seconds =
         shared_.configuration.plan_seconds / static_cast<double>(in_work_.size());
     for (const PlanOrder& order : in_work_) {
-      Layout layout = MakeLayout(order.profile, shared_.planner, seconds);
-      planned_.push_back(std::make_shared<Schedule>(order.profile, std::move(layout)));
+      // A planner that fails costs this plan, not the program.
+      try {
+        Layout layout = MakeLayout(order.profile, shared_.planner, seconds, most_bytes);
+        planned_.push_back(std::make_shared<Schedule>(order.profile, std::move(layout)));
+      } catch (...) {
+        planned_.push_back(nullptr);
+      }
     }
     plans_ready_.store(true, std::memory_order_release);
   };
@@ -222,6 +233,7 @@ bool Timeline::InstallPlans() {
   plans_ready_.store(false, std::memory_order_relaxed);
   for (size_t i = 0; i < in_work_.size(); ++i) {
     const PlanOrder& order = in_work_[i];
+    if (planned_[i] == nullptr) continue;
     uint64_t replaces = order.replaces;
     bool superfluous = false;
     // While this one was planned, another for the same purpose may have come first.
@@ -249,6 +261,7 @@ bool Timeline::InstallPlans() {
   in_work_.clear();
   planned_.clear();
   StartPlanning();
+  if (plans_.all().empty() && in_work_.empty()) learner_.Restart();
   return any;
 }
 
@@ -264,7 +277,25 @@ std::vector<ArenaRange::Bytes> Timeline::LiveBytes() {
 
 size_t Timeline::Trim() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (serve_.load() != 0 || range_.base() == 0) return 0;
+  return serve_.load() != 0 ? 0 : GiveBackFree();
+}
+
+size_t Timeline::GiveWay() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (plan_ != nullptr && serve_.load() != 0) LeavePlan();
+  return GiveBackFree();
+}
+
+size_t Timeline::IdleBytes() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  size_t bytes = range_.committed();
+  for (const ArenaRange::Bytes& block : LiveBytes()) bytes -= block.end - block.begin;
+  return bytes;
+}
+
+// REQUIRES: no plan serves.
+size_t Timeline::GiveBackFree() {
+  if (range_.base() == 0) return 0;
   const std::vector<ArenaRange::Bytes> live = LiveBytes();
   const size_t above = range_.ShrinkTo(live.empty() ? 0 : live.back().end);
   return above + range_.DiscardAllBut(live);

@@ -90,6 +90,11 @@ class Timeline {
 
   // Gives free pages back to the system; returns bytes. Nothing while a step is open.
   size_t Trim();
+  // The same in the midst of a step, which then goes on without its plan: the last resort
+  // before a request fails.
+  size_t GiveWay();
+  // What GiveWay would give, about.
+  size_t IdleBytes();
 
   uint32_t index() const { return index_; }
   // Bytes allocated minus freed by the threads of its lanes.
@@ -127,6 +132,8 @@ class Timeline {
   void SwitchTo(Lane& lane, KeptPlan& plan);
   bool CommitFor(Lane& lane, uint32_t end);
   void Abandon(const Lane& lane);
+  void LeavePlan();
+  size_t GiveBackFree();
   void QueuePlans(std::vector<PlanOrder> orders);
   void StartPlanning();
   bool InstallPlans();
@@ -206,7 +213,7 @@ inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, 
   ++lane.requests;
   if (lane.next < lane.end) {
     const Schedule::Slot& slot = lane.plan->slot(lane.next);
-    if (slot.size == size && slot.alignment_log2 == alignment_log2) {
+    if (slot.size == size && slot.alignment_log2 == alignment_log2 && slot.site == site) {
       const uint32_t i = lane.next++;
       if (slot.offset == Schedule::kNone) {
         return LeaveUpstream(lane);
