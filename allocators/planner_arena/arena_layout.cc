@@ -125,4 +125,30 @@ Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, doubl
   return layout;
 }
 
+Layout MakeLayoutByLane(const StepProfile& profile, const PlanFunction& planner, double seconds,
+                        uint64_t most_bytes) {
+  Layout all;
+  all.peak_live = PeakLive(Arcs(profile, most_bytes), profile.ticks);
+  for (const auto& requests : profile.lanes) {
+    StepProfile alone;
+    alone.lanes = {requests};
+    alone.ticks = profile.ticks;
+    const auto share = static_cast<double>(profile.lanes.size());
+    Layout lane = MakeLayout(alone, planner, seconds / share, most_bytes);
+    // Offsets stay aligned.
+    int64_t unit = kGranuleBytes;
+    for (const ProfiledRequest& request : requests) {
+      unit = std::max<int64_t>(unit, request.alignment);
+    }
+    const int64_t bottom = (all.height + unit - 1) / unit * unit;
+    for (int64_t& offset : lane.offsets.front()) {
+      if (offset != Layout::kUnplanned) offset += bottom;
+    }
+    if (lane.height > 0) all.height = bottom + lane.height;
+    all.lower_bound += lane.lower_bound;
+    all.offsets.push_back(std::move(lane.offsets.front()));
+  }
+  return all;
+}
+
 }  // namespace plimsoll

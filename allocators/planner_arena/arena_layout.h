@@ -36,6 +36,12 @@ inline constexpr uint64_t kMostPlannedBytes = uint64_t{1} << 38;
 Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds,
                   uint64_t most_bytes = kMostPlannedBytes);
 
+// The same with a part of the address space for each lane, so that no block of one waits
+// for a block of another, whatever the order of their requests. Not lower than the
+// other, and its lower bound is the sum of the lanes'.
+Layout MakeLayoutByLane(const StepProfile& profile, const PlanFunction& planner, double seconds,
+                        uint64_t most_bytes = kMostPlannedBytes);
+
 }  // namespace plimsoll
 
 #endif  // ALLOCATORS_PLANNER_ARENA_ARENA_LAYOUT_H_

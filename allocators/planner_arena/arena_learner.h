@@ -21,6 +21,13 @@ struct PlanOrder {
   uint64_t replaces = 0;  // identity of the plan that it supersedes, 0: none
   uint64_t shape_key = 0;
   bool covers_shapes = false;
+  // Lanes shall share no bytes: their steps did not keep the order among threads in
+  // which they were recorded.
+  bool lanes_apart = false;
+  // The last of the steps that `profile` was merged of; no lanes: that is one step's own.
+  // Its lifetimes are those of its threads; merged ones are longer by what the threads
+  // were ahead of each other.
+  StepProfile latest = {};
 };
 
 // What became of a step, and what it was served from.
@@ -63,6 +70,7 @@ class Learner {
  private:
   struct Shape {
     StepProfile profile;
+    StepProfile latest;  // see PlanOrder
     uint64_t key = 0;
     int64_t seen = 0;
     int64_t stable = 0;  // in a row

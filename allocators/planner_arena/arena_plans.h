@@ -19,6 +19,7 @@ struct KeptPlan {
   uint64_t id = 0;             // never used again
   uint64_t shape_key = 0;      // what the caller named the shape; 0: nothing
   bool covers_shapes = false;  // sizes are the largest of several shapes'
+  bool lanes_apart = false;    // lanes share no bytes
   uint64_t made_in_step = 0;
   uint64_t last_used_in_step = 0;
   int64_t steps = 0;         // that it served

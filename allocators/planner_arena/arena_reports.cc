@@ -52,6 +52,7 @@ Json PlanJson(const Timeline::Report::OfPlan& plan) {
   return {{"id", plan.id},
           {"named_shape", plan.shape_key != 0},
           {"covers_shapes", plan.covers_shapes},
+          {"lanes_apart", plan.lanes_apart},
           {"requests", schedule.num_slots()},
           {"height_bytes", schedule.layout().height},
           {"lower_bound_bytes", schedule.layout().lower_bound},

@@ -68,9 +68,22 @@ class Schedule {
   // The live slot whose block begins at `offset` granules, or kNone.
   uint32_t LiveSlotAt(uint32_t offset) const;
 
-  // A slot of exactly this size and alignment that could not yet be ruled out for this
-  // step, or kNone: the earliest of this site, or else the earliest. The caller claims it.
-  uint32_t FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2, uint32_t site);
+  // What a request asks for that is not the next one planned.
+  struct Wanted {
+    uint64_t step = 0;
+    uint32_t size = 0;  // granules
+    uint32_t alignment_log2 = 0;
+    uint32_t site = 0;
+  };
+  // The first slot in [begin, end) of exactly this size and alignment that could not yet
+  // be ruled out for the step, and of this site if there is one; or kNone. The caller
+  // claims it.
+  uint32_t FindUnused(const Wanted& wanted, uint32_t begin, uint32_t end) const;
+  // Such a slot anywhere, whose bytes nobody needs before it: claiming it takes nothing
+  // from any request but its own.
+  uint32_t FindReady(const Wanted& wanted) const;
+  // Whether slot `i` was handed out in the step, or still is since an earlier one.
+  bool Taken(uint32_t i, uint64_t step) const;
 
   // Whether any slot is of exactly this size and alignment.
   bool Has(uint32_t size, uint32_t alignment_log2) const;
@@ -110,8 +123,6 @@ class Schedule {
     uint64_t key = 0;
     uint32_t begin = 0;
     uint32_t end = 0;
-    // step << 32 | position before which no slot is unused. Only a hint.
-    std::atomic<uint64_t> hint{0};
   };
 
   static uint64_t ClassKey(uint32_t size, uint32_t alignment_log2) {
@@ -128,6 +139,9 @@ class Schedule {
   void MakeEdges();
   void MakeOwners();
   void MakeClasses();
+  template <typename Suits>
+  uint32_t Find(const Wanted& wanted, uint32_t begin, uint32_t end, Suits suits) const;
+  bool Ready(uint32_t i, uint64_t step) const;
   // Where the size class stands among classes_, or kNone.
   uint32_t FindClass(uint32_t size, uint32_t alignment_log2) const;
   bool FinishSkipped(uint32_t i, uint64_t step);

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <atomic>
+#include <cstddef>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -82,6 +84,95 @@ TEST(ArenaServing, WorkMayMoveBetweenThreads) {
   EXPECT_EQ(since.hits(), 9 * 6);
   step({0, 1, 2});  // and all on one lane
   EXPECT_EQ(since.misses(), 0);
+}
+
+// Blocks of many sizes, each freed a few requests after its own.
+struct ScriptedRequest {
+  size_t bytes = 0;
+  size_t life = 0;
+};
+
+int64_t MissesOf(PlannerArena& arena, const std::vector<ScriptedRequest>& script) {
+  const Since since(arena);
+  const StepScope step(arena);
+  std::vector<std::vector<void*>> due(script.size());
+  for (size_t i = 0; i < script.size(); ++i) {
+    void* const block = arena.Allocate(script[i].bytes);
+    due[std::min(i + script[i].life, script.size() - 1)].push_back(block);
+    for (void* dead : due[i]) arena.Free(dead);
+  }
+  return since.misses();
+}
+
+// A request more, fewer, of another size or in another place: the others are served.
+TEST(ArenaServing, OneChangeCostsFewMisses) {
+  std::mt19937 random(5);
+  std::vector<ScriptedRequest> script;
+  for (int i = 0; i < 500; ++i) {
+    script.push_back({1 + random() % (random() % 8 == 0 ? 16384u : 1024u), random() % 8});
+  }
+  CountingUpstream upstream;
+  const auto arena = MakeArena(&upstream);
+  for (int i = 0; i < 8; ++i) MissesOf(*arena, script);
+  for (std::ptrdiff_t at : {20, 100, 250, 400}) {
+    const auto here = script.begin() + at;
+    auto fewer = script;
+    fewer.erase(fewer.begin() + at);
+    EXPECT_LE(MissesOf(*arena, fewer), 5) << at;
+    auto more = script;
+    more.insert(more.begin() + at, *here);
+    EXPECT_LE(MissesOf(*arena, more), 5) << at;
+    auto other = script;
+    other[static_cast<size_t>(at)].bytes = 3333;
+    EXPECT_LE(MissesOf(*arena, other), 5) << at;
+    auto swapped = script;
+    std::swap(swapped[static_cast<size_t>(at)], swapped[static_cast<size_t>(at) + 1]);
+    EXPECT_LE(MissesOf(*arena, swapped), 5) << at;
+  }
+  EXPECT_LE(MissesOf(*arena, script), 5);
+}
+
+// Two threads that keep no order: one after the other when recorded, at once later.
+TEST(ArenaServing, ThreadsMayMeetAsTheyLike) {
+  CountingUpstream upstream;
+  const auto arena = MakeArena(&upstream);
+  const std::vector<size_t> sizes = {10000, 20000, 30000};
+  const auto step = [&](bool at_once) {
+    const StepScope scope(*arena);
+    const StepTicket ticket = scope.Ticket();
+    std::atomic<int> turn{0};
+    std::thread first([&] {
+      const StepScope part(ticket);
+      std::vector<void*> blocks;
+      for (size_t size : sizes) blocks.push_back(arena->Allocate(size));
+      if (!at_once) {
+        for (void* block : blocks) arena->Free(block);
+      }
+      turn = 1;
+      while (turn != 2) std::this_thread::yield();
+      if (at_once) {
+        for (void* block : blocks) arena->Free(block);
+      }
+    });
+    std::thread second([&] {
+      while (turn != 1) std::this_thread::yield();
+      const StepScope part(ticket);
+      std::vector<void*> blocks;
+      for (size_t size : sizes) blocks.push_back(arena->Allocate(size + 1000));
+      for (void* block : blocks) arena->Free(block);
+      turn = 2;
+    });
+    first.join();
+    second.join();
+  };
+  for (int i = 0; i < 10; ++i) step(false);
+  const int64_t height = arena->Stats().plan_height;
+  EXPECT_LT(height, 70000);  // they share their bytes
+  for (int i = 0; i < 10; ++i) step(i % 2 == 0);
+  const Since since(*arena);
+  for (int i = 0; i < 20; ++i) step(i % 3 == 0);
+  EXPECT_EQ(since.misses(), 0);
+  EXPECT_LT(arena->Stats().plan_height, 2 * 70000);
 }
 
 // Two sites ask for one size, one for long and one for short; they may change places.

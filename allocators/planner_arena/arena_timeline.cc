@@ -17,6 +17,25 @@ uint32_t Log2Of(size_t alignment) {
   return static_cast<uint32_t>(std::countr_zero(std::max<size_t>(alignment, kGranuleBytes)));
 }
 
+// Decides whether lanes share bytes: only if that makes the plan lower.
+std::shared_ptr<Schedule> MakeSchedule(PlanOrder& order, const PlanFunction& planner,
+                                       double seconds, uint64_t most_bytes) {
+  if (order.profile.lanes.size() < 2) {
+    Layout layout = MakeLayout(order.profile, planner, seconds, most_bytes);
+    return std::make_shared<Schedule>(order.profile, std::move(layout));
+  }
+  const StepProfile& latest = order.latest.lanes.empty() ? order.profile : order.latest;
+  Layout apart = MakeLayoutByLane(latest, planner, seconds / 2, most_bytes);
+  if (!order.lanes_apart) {
+    Layout joint = MakeLayout(order.profile, planner, seconds / 2, most_bytes);
+    if (joint.height < apart.height) {
+      return std::make_shared<Schedule>(order.profile, std::move(joint));
+    }
+  }
+  order.lanes_apart = true;
+  return std::make_shared<Schedule>(latest, std::move(apart));
+}
+
 }  // namespace
 
 Timeline::Timeline(uint32_t index, const Shared& shared)
@@ -199,11 +218,10 @@ void Timeline::StartPlanning() {
   const auto plan = [this, most_bytes] {
     const double seconds =
         shared_.configuration.plan_seconds / static_cast<double>(in_work_.size());
-    for (const PlanOrder& order : in_work_) {
+    for (PlanOrder& order : in_work_) {
       // A planner that fails costs this plan, not the program.
       try {
-        Layout layout = MakeLayout(order.profile, shared_.planner, seconds, most_bytes);
-        planned_.push_back(std::make_shared<Schedule>(order.profile, std::move(layout)));
+        planned_.push_back(MakeSchedule(order, shared_.planner, seconds, most_bytes));
       } catch (...) {
         planned_.push_back(nullptr);
       }
@@ -254,6 +272,7 @@ bool Timeline::InstallPlans() {
     plan.schedule = planned_[i];
     plan.shape_key = order.shape_key;
     plan.covers_shapes = order.covers_shapes;
+    plan.lanes_apart = order.lanes_apart;
     plan.made_in_step = step_.id;
     plans_.Add(std::move(plan), replaces);
     any = true;
@@ -373,7 +392,8 @@ Timeline::Report Timeline::GetReport() {
   see_free(range_.committed());
   for (const auto& plan : plans_.all()) {
     report.plans.push_back({plan->schedule, plan->id, plan->shape_key, plan->covers_shapes,
-                            plan->steps, static_cast<int64_t>(steps_ - plan->made_in_step)});
+                            plan->lanes_apart, plan->steps,
+                            static_cast<int64_t>(steps_ - plan->made_in_step)});
   }
   return report;
 }

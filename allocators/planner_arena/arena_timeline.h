@@ -124,7 +124,9 @@ class Timeline {
   void Activate(KeptPlan* plan, uint64_t previous);
   void Enter(Lane& lane);
   void StartRecording();
-  void* ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site);
+  void* ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site,
+                       bool waits);
+  void* TakeOutOfOrder(Lane& lane, const Schedule::Wanted& wanted, size_t bytes, bool waits);
   void* TakeSlot(Lane& lane, uint32_t i, size_t bytes);
   void* LeaveUpstream(Lane& lane);
   void Depart(Lane& lane, uint32_t size, uint32_t alignment_log2);
@@ -184,6 +186,7 @@ struct Timeline::Report {
     uint64_t id = 0;
     uint64_t shape_key = 0;
     bool covers_shapes = false;
+    bool lanes_apart = false;
     int64_t steps_served = 0;
     int64_t age_steps = 0;  // steps since it was made
   };
@@ -211,6 +214,7 @@ struct Timeline::Report {
 inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site) {
   const uint64_t size = (bytes + kGranuleBytes - 1) / kGranuleBytes;
   ++lane.requests;
+  bool waits = false;
   if (lane.next < lane.end) {
     const Schedule::Slot& slot = lane.plan->slot(lane.next);
     if (slot.size == size && slot.alignment_log2 == alignment_log2 && slot.site == site) {
@@ -219,9 +223,10 @@ inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, 
         return LeaveUpstream(lane);
       }
       if (void* const block = TakeSlot(lane, i, bytes)) return block;
+      waits = !lane.plan->Taken(i, lane.serve);
     }
   }
-  return ServeElsewhere(lane, bytes, alignment_log2, site);
+  return ServeElsewhere(lane, bytes, alignment_log2, site, waits);
 }
 
 inline void* Timeline::TakeSlot(Lane& lane, uint32_t i, size_t bytes) {
