@@ -206,14 +206,29 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
   return block;
 }
 
-// Free pages of the arena are given back before a request fails.
+// Free pages of the arena are given back before a request fails, at last those of open
+// steps, too.
 void* PlannerArena::AskUpstream(UpstreamBlock& what) {
-  const size_t bytes = what.bytes;
-  if (bytes > static_cast<size_t>(PTRDIFF_MAX)) throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
-  const auto size = static_cast<int64_t>(bytes);
-  if (!budget_.Take(size) && (Trim() == 0 || !budget_.Take(size))) {
-    throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
+  if (void* const block = TryUpstream(what)) return block;
+  if (Trim() > 0) {
+    if (void* const block = TryUpstream(what)) return block;
   }
+  const int64_t limit = budget_.limit();
+  const auto size = static_cast<int64_t>(std::min<size_t>(what.bytes, PTRDIFF_MAX));
+  const bool over_limit = limit != 0 && size > limit - budget_.held();
+  const int64_t needed = over_limit ? size - (limit - budget_.held()) : size;
+  if (GiveWay(static_cast<size_t>(needed)) > 0) {
+    if (void* const block = TryUpstream(what)) return block;
+  }
+  throw ArenaOutOfMemory(OutOfMemoryReport(what.bytes, over_limit));
+}
+
+// nullptr: over the limit, or upstream has nothing left.
+void* PlannerArena::TryUpstream(UpstreamBlock& what) {
+  const size_t bytes = what.bytes;
+  if (bytes > static_cast<size_t>(PTRDIFF_MAX)) return nullptr;
+  const auto size = static_cast<int64_t>(bytes);
+  if (!budget_.Take(size)) return nullptr;
   if (what.mapped) {
     if (void* const block = MapBlock(pages_, bytes)) return block;
     what.mapped = false;
@@ -221,18 +236,12 @@ void* PlannerArena::AskUpstream(UpstreamBlock& what) {
   try {
     return upstream_.allocate(bytes, what.alignment);
   } catch (const std::bad_alloc&) {
-    if (Trim() > 0) {
-      try {
-        return upstream_.allocate(bytes, what.alignment);
-      } catch (const std::bad_alloc&) {
-      }
-    }
+    budget_.Give(size);
+    return nullptr;
   } catch (...) {
     budget_.Give(size);
     throw;
   }
-  budget_.Give(size);
-  throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
 }
 
 void PlannerArena::FreeUpstream(void* block) {
@@ -285,6 +294,21 @@ size_t PlannerArena::Trim() {
     bytes += timelines_[i].load(std::memory_order_relaxed)->Trim();
   }
   TrimUpstream();
+  return bytes;
+}
+
+// Steps lose their plans, so only if that yields what is needed.
+size_t PlannerArena::GiveWay(size_t needed) {
+  const uint32_t count = num_timelines_.load(std::memory_order_acquire);
+  size_t idle = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    idle += timelines_[i].load(std::memory_order_relaxed)->IdleBytes();
+  }
+  if (idle < needed) return 0;
+  size_t bytes = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    bytes += timelines_[i].load(std::memory_order_relaxed)->GiveWay();
+  }
   return bytes;
 }
 

@@ -140,6 +140,7 @@ class PlannerArena : public std::pmr::memory_resource {
   Timeline* TimelineOfThread() const;
   void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
   void* AskUpstream(UpstreamBlock& what);
+  void* TryUpstream(UpstreamBlock& what);
   void GiveBack(void* block, const UpstreamBlock& what);
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
@@ -147,8 +148,9 @@ class PlannerArena : public std::pmr::memory_resource {
   void LookAtOthers(Lane& lane) const;
   void CountAllocate(Lane* lane, size_t bytes);
   void CountFree(size_t bytes);
-  std::string OutOfMemoryReport(size_t bytes) const;
+  std::string OutOfMemoryReport(size_t bytes, bool over_limit) const;
   std::vector<Timeline::Report> Reports() const;
+  size_t GiveWay(size_t needed);
   void TrimUpstream();
   void DecayLoop();
 

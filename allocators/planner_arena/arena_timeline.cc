@@ -17,6 +17,25 @@ uint32_t Log2Of(size_t alignment) {
   return static_cast<uint32_t>(std::countr_zero(std::max<size_t>(alignment, kGranuleBytes)));
 }
 
+// Decides whether lanes share bytes: only if that makes the plan lower.
+std::shared_ptr<Schedule> MakeSchedule(PlanOrder& order, const PlanFunction& planner,
+                                       double seconds, uint64_t most_bytes) {
+  if (order.profile.lanes.size() < 2) {
+    Layout layout = MakeLayout(order.profile, planner, seconds, most_bytes);
+    return std::make_shared<Schedule>(order.profile, std::move(layout));
+  }
+  const StepProfile& latest = order.latest.lanes.empty() ? order.profile : order.latest;
+  Layout apart = MakeLayoutByLane(latest, planner, seconds / 2, most_bytes);
+  if (!order.lanes_apart) {
+    Layout joint = MakeLayout(order.profile, planner, seconds / 2, most_bytes);
+    if (joint.height < apart.height) {
+      return std::make_shared<Schedule>(order.profile, std::move(joint));
+    }
+  }
+  order.lanes_apart = true;
+  return std::make_shared<Schedule>(latest, std::move(apart));
+}
+
 }  // namespace
 
 Timeline::Timeline(uint32_t index, const Shared& shared)
@@ -116,6 +135,7 @@ void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
   if (!range_.Prepare(schedule.height() * kGranuleBytes)) return;
   schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
   plans_.MarkUsed(*plan, step_.id);
+  plans_.ForgetIdle(schedule);
   plan_ = plan->schedule;
   step_.plan = plan->id;
   recent_need_ = std::max(recent_need_, schedule.height());
@@ -190,12 +210,21 @@ void Timeline::QueuePlans(std::vector<PlanOrder> orders) {
 void Timeline::StartPlanning() {
   if (orders_.empty()) return;
   in_work_ = std::exchange(orders_, {});
-  const auto plan = [this] {
+  uint64_t most_bytes = ReservationOf(shared_.configuration);
+  if (shared_.configuration.limit_bytes != 0) {
+    most_bytes = std::min(most_bytes, shared_.configuration.limit_bytes);
+  }
+  planned_.reserve(in_work_.size());
+  const auto plan = [this, most_bytes] {
     const double seconds =
         shared_.configuration.plan_seconds / static_cast<double>(in_work_.size());
-    for (const PlanOrder& order : in_work_) {
-      Layout layout = MakeLayout(order.profile, shared_.planner, seconds);
-      planned_.push_back(std::make_shared<Schedule>(order.profile, std::move(layout)));
+    for (PlanOrder& order : in_work_) {
+      // A planner that fails costs this plan, not the program.
+      try {
+        planned_.push_back(MakeSchedule(order, shared_.planner, seconds, most_bytes));
+      } catch (...) {
+        planned_.push_back(nullptr);
+      }
     }
     plans_ready_.store(true, std::memory_order_release);
   };
@@ -222,6 +251,7 @@ bool Timeline::InstallPlans() {
   plans_ready_.store(false, std::memory_order_relaxed);
   for (size_t i = 0; i < in_work_.size(); ++i) {
     const PlanOrder& order = in_work_[i];
+    if (planned_[i] == nullptr) continue;
     uint64_t replaces = order.replaces;
     bool superfluous = false;
     // While this one was planned, another for the same purpose may have come first.
@@ -242,6 +272,7 @@ bool Timeline::InstallPlans() {
     plan.schedule = planned_[i];
     plan.shape_key = order.shape_key;
     plan.covers_shapes = order.covers_shapes;
+    plan.lanes_apart = order.lanes_apart;
     plan.made_in_step = step_.id;
     plans_.Add(std::move(plan), replaces);
     any = true;
@@ -249,6 +280,7 @@ bool Timeline::InstallPlans() {
   in_work_.clear();
   planned_.clear();
   StartPlanning();
+  if (plans_.all().empty() && in_work_.empty()) learner_.Restart();
   return any;
 }
 
@@ -264,7 +296,25 @@ std::vector<ArenaRange::Bytes> Timeline::LiveBytes() {
 
 size_t Timeline::Trim() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (serve_.load() != 0 || range_.base() == 0) return 0;
+  return serve_.load() != 0 ? 0 : GiveBackFree();
+}
+
+size_t Timeline::GiveWay() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (plan_ != nullptr && serve_.load() != 0) LeavePlan();
+  return GiveBackFree();
+}
+
+size_t Timeline::IdleBytes() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  size_t bytes = range_.committed();
+  for (const ArenaRange::Bytes& block : LiveBytes()) bytes -= block.end - block.begin;
+  return bytes;
+}
+
+// REQUIRES: no plan serves.
+size_t Timeline::GiveBackFree() {
+  if (range_.base() == 0) return 0;
   const std::vector<ArenaRange::Bytes> live = LiveBytes();
   const size_t above = range_.ShrinkTo(live.empty() ? 0 : live.back().end);
   return above + range_.DiscardAllBut(live);
@@ -352,7 +402,8 @@ Timeline::Report Timeline::GetReport() {
   see_free(range_.committed());
   for (const auto& plan : plans_.all()) {
     report.plans.push_back({plan->schedule, plan->id, plan->shape_key, plan->covers_shapes,
-                            plan->steps, static_cast<int64_t>(steps_ - plan->made_in_step)});
+                            plan->lanes_apart, plan->steps,
+                            static_cast<int64_t>(steps_ - plan->made_in_step)});
   }
   return report;
 }

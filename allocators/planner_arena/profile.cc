@@ -59,14 +59,11 @@ bool StepProfile::Merge(const StepProfile& other) {
       // The later fate says on which step's clock `upper` is read.
       if (mine.fate == theirs.fate) {
         merged.upper = std::max(mine.upper, theirs.upper);
-        merged.lane_upper = std::max(mine.lane_upper, theirs.lane_upper);
       } else if (theirs.fate == merged.fate) {
         merged.upper = theirs.upper;
-        merged.lane_upper = theirs.lane_upper;
       }
       changed = changed || merged.Granules() != mine.Granules() || merged.lower != mine.lower ||
-                merged.upper != mine.upper || merged.lane_upper != mine.lane_upper ||
-                merged.fate != mine.fate;
+                merged.upper != mine.upper || merged.fate != mine.fate;
       mine = merged;
     }
   }
@@ -95,20 +92,15 @@ RequestRef StepRecorder::Allocate(uint32_t lane, uint64_t bytes, uint32_t alignm
 
 void StepRecorder::Free(const RequestRef& request) {
   if (!request) return;
-  const auto& lanes = open_.profile.lanes;
-  const auto requests =
-      request.lane < lanes.size() ? static_cast<int64_t>(lanes[request.lane].size()) : 0;
   if (request.step == open_.id) {
     ProfiledRequest& r = open_.profile.lanes[request.lane][request.index];
     r.fate = Fate::kInStep;
     r.upper = open_.profile.ticks++;
-    r.lane_upper = requests;
   } else if (request.step == closing_.id) {
     ProfiledRequest& r = closing_.profile.lanes[request.lane][request.index];
     r.fate = Fate::kCarried;
     // Between two steps is the very start of the next one.
     r.upper = in_step_ ? open_.profile.ticks++ : 0;
-    r.lane_upper = requests;
   }
 }
 
@@ -119,11 +111,7 @@ std::optional<StepProfile> StepRecorder::EndStep(bool keep) {
     complete = std::move(closing_.profile);
     // The two steps may differ in length; a tick of the next one is at most a whole step away.
     for (auto& lane : complete->lanes) {
-      const auto requests = static_cast<int64_t>(lane.size());
-      for (ProfiledRequest& r : lane) {
-        r.upper = std::min(r.upper, complete->ticks);
-        r.lane_upper = std::min(r.lane_upper, requests);
-      }
+      for (ProfiledRequest& r : lane) r.upper = std::min(r.upper, complete->ticks);
     }
   }
   closing_ = keep ? std::move(open_) : Step{};

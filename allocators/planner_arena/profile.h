@@ -28,9 +28,6 @@ struct ProfiledRequest {
   uint32_t site = 0;       // who asked; 0 is nobody in particular
   int64_t lower = 0;       // tick of the request
   int64_t upper = 0;       // see Fate
-  // The same end on its lane's own clock: how many requests the lane had made by then, in
-  // the step that Fate says.
-  int64_t lane_upper = 0;
   Fate fate = Fate::kOutlives;
 
   uint64_t Granules() const { return (bytes + kGranuleBytes - 1) / kGranuleBytes; }
@@ -40,9 +37,6 @@ struct StepProfile {
   // By lane (a thread's place in the step), in the order of the lane's requests.
   std::vector<std::vector<ProfiledRequest>> lanes;
   int64_t ticks = 0;  // every tick of the step is below this
-  // The lanes' requests come in another order in every step: only lifetimes on the lanes'
-  // own clocks can be relied on.
-  bool lanes_apart = false;
 
   size_t NumRequests() const;
 

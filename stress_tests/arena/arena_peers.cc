@@ -99,7 +99,7 @@ Status Measure(const Job& job, const Contender& contender, const std::vector<Tra
   run.malloc_name = contender.name;
   run.variables = contender.variables;
   run.command = {job.program, "--benchmark_filter=" + job.filter + "/" + contender.as + "(/|$)",
-                 "--benchmark_min_time=0.3"};
+                 "--benchmark_min_time=0.1"};
   if (job.program == kReplay) {
     for (const Trace& trace : traces) {
       if (!trace.file.empty()) run.command.push_back(trace.name + "=" + trace.file);
@@ -111,8 +111,10 @@ Status Measure(const Job& job, const Contender& contender, const std::vector<Tra
   return AddPeerRun(figures, *result, contender.name, contender.library, run.command[1]);
 }
 
-bool InTorch(const Contender& contender) {
-  return contender.as == "malloc" || contender.as.starts_with("arena");
+// Other designs replay steps that do not vary.
+bool TakesPart(const Contender& contender, const Job& job) {
+  if (contender.as == "malloc" || contender.as.starts_with("arena")) return true;
+  return job.filter.starts_with("^Calls") || job.filter.starts_with("^Touched");
 }
 
 // Contenders take turns, so that a busy minute meets all of them.
@@ -130,7 +132,7 @@ Status MeasureAll(const Request& request, const std::vector<Trace>& traces,
   for (int repetition = 1; repetition <= request.repetitions; ++repetition) {
     for (const Job& job : Jobs(measured)) {
       for (const Contender& contender : contenders) {
-        if (job.program == kTorch && !InTorch(contender)) continue;
+        if (!TakesPart(contender, job)) continue;
         std::printf("\n-- %s, %d of %d\n", contender.name.c_str(), repetition, request.repetitions);
         std::fflush(stdout);
         if (Status done = Measure(job, contender, traces, scratch, figures); !done) return done;

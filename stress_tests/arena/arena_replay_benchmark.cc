@@ -355,7 +355,7 @@ void RegisterContender(const std::string& contender, const std::string& name,
     })->UseManualTime();
   }
   add("FiveShapes", [=](State& s) { FiveShapes<On>(s, trace); })->Iterations(200);
-  add("AnyShape", [=](State& s) { AnyShape<On>(s, trace); })->Iterations(300);
+  add("AnyShape", [=](State& s) { AnyShape<On>(s, trace); })->Iterations(150);
 }
 
 void Register(const std::string& name, const StepTrace& trace) {

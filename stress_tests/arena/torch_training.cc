@@ -1,5 +1,11 @@
 #include "stress_tests/arena/torch_training.h"
 
+#include <torch/torch.h>
+
+#include <functional>
+#include <utility>
+#include <vector>
+
 namespace plimsoll {
 namespace {
 
@@ -67,6 +73,24 @@ constexpr int64_t kClasses = 1000;
 constexpr int64_t kSequence = 128;
 constexpr int64_t kWidth = 256;
 
+class Training final : public TorchTraining {
+ public:
+  Training(std::function<torch::Tensor()> loss, const std::vector<torch::Tensor>& weights)
+      : loss_(std::move(loss)), optimizer_(weights, torch::optim::SGDOptions(0.01).momentum(0.9)) {}
+
+  float Step() override {
+    optimizer_.zero_grad();
+    const torch::Tensor loss = loss_();
+    loss.backward();
+    optimizer_.step();
+    return loss.item<float>();
+  }
+
+ private:
+  std::function<torch::Tensor()> loss_;
+  torch::optim::SGD optimizer_;
+};
+
 }  // namespace
 
 Expected<std::unique_ptr<TorchTraining>> TorchTraining::Create(const std::string& model,
@@ -74,14 +98,14 @@ Expected<std::unique_ptr<TorchTraining>> TorchTraining::Create(const std::string
   namespace F = torch::nn::functional;
   torch::set_num_threads(1);
   torch::manual_seed(1);
-  std::unique_ptr<TorchTraining> training(new TorchTraining);
+  std::function<torch::Tensor()> loss;
   std::vector<torch::Tensor> weights;
   if (model == "resnet50") {
     torch::nn::Sequential net = ResNet50();
     weights = net->parameters();
     const torch::Tensor images = torch::randn({batch, 3, kImage, kImage});
     const torch::Tensor labels = torch::randint(kClasses, {batch}, torch::kLong);
-    training->loss_ = [=]() mutable { return F::cross_entropy(net->forward(images), labels); };
+    loss = [=]() mutable { return F::cross_entropy(net->forward(images), labels); };
   } else if (model == "transformer") {
     torch::nn::TransformerEncoder net(torch::nn::TransformerEncoderOptions(
         torch::nn::TransformerEncoderLayerOptions(kWidth, 4).dim_feedforward(4 * kWidth), 4));
@@ -90,23 +114,13 @@ Expected<std::unique_ptr<TorchTraining>> TorchTraining::Create(const std::string
     for (const torch::Tensor& weight : head->parameters()) weights.push_back(weight);
     const torch::Tensor words = torch::randn({kSequence, batch, kWidth});
     const torch::Tensor next = torch::randint(kClasses, {kSequence * batch}, torch::kLong);
-    training->loss_ = [=]() mutable {
+    loss = [=]() mutable {
       return F::cross_entropy(head->forward(net->forward(words)).view({-1, kClasses}), next);
     };
   } else {
     return BadValue("training", "model", model, "expected resnet50 or transformer");
   }
-  training->optimizer_ =
-      std::make_unique<torch::optim::SGD>(weights, torch::optim::SGDOptions(0.01).momentum(0.9));
-  return training;
-}
-
-float TorchTraining::Step() {
-  optimizer_->zero_grad();
-  const torch::Tensor loss = loss_();
-  loss.backward();
-  optimizer_->step();
-  return loss.item<float>();
+  return std::make_unique<Training>(std::move(loss), weights);
 }
 
 void PutTensorsInto(PlannerArena& arena) {

@@ -4,10 +4,7 @@
 // Trainings of networks in libtorch, with weights and data made from a seed: the same
 // losses, bit by bit, wherever tensors live. Not thread-safe.
 
-#include <torch/torch.h>
-
 #include <cstdint>
-#include <functional>
 #include <memory>
 #include <string>
 
@@ -22,14 +19,9 @@ class TorchTraining {
   // sequences of 128. On one thread. An error names `model` and what is allowed.
   static Expected<std::unique_ptr<TorchTraining>> Create(const std::string& model, int64_t batch);
 
+  virtual ~TorchTraining() = default;
   // Forward, backward, and an update of the weights; returns the loss.
-  float Step();
-
- private:
-  TorchTraining() = default;
-
-  std::function<torch::Tensor()> loss_;
-  std::unique_ptr<torch::optim::Optimizer> optimizer_;
+  virtual float Step() = 0;
 };
 
 // From here on libtorch's tensors live in `arena`, which must stay until the process ends.
