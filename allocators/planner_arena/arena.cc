@@ -19,8 +19,8 @@ using internal::t_memory;
 
 // Requests of a lane from one look at what the other lanes hold to the next.
 constexpr int64_t kLookEvery = 64;
-// Blocks of recorded steps that get pages of their own: malloc keeps what is freed, and
-// finds room for less than what a plan does, so the first steps would be the largest.
+// Blocks that get pages of their own in steps that are recorded or leave their plan: malloc
+// keeps what is freed, beside the pages that a plan needs.
 constexpr size_t kLeastToMap = size_t{32} << 10;
 // What the arena's base is aligned to: it cannot promise more.
 constexpr size_t kMostAlignment = size_t{2} << 20;
@@ -69,7 +69,7 @@ Expected<std::unique_ptr<PlannerArena>> PlannerArena::Create(
 PlannerArena::PlannerArena(const ArenaConfiguration& configuration, const Parts& parts)
     : configuration_(configuration),
       upstream_(parts.upstream ? *parts.upstream : DefaultSystemResource()),
-      maps_recorded_(parts.upstream == nullptr),
+      maps_large_(parts.upstream == nullptr),
       trim_upstream_(UpstreamTrimmer(parts)),
       planner_(parts.planner ? parts.planner : PlanOffline),
       pages_(parts.pages ? *parts.pages : ArenaPages::System()),
@@ -189,7 +189,8 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
   if (lane != nullptr) {
     what.timeline = lane->timeline->index();
     if (lane->recording) what.request = lane->recorded;
-    what.mapped = lane->recording && maps_recorded_ && bytes >= kLeastToMap;
+    what.mapped =
+        maps_large_ && bytes >= kLeastToMap && (lane->recording || lane->abandoned || missed);
     if (missed) what.missed_step = lane->step;
   }
   void* block = nullptr;

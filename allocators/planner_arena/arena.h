@@ -73,8 +73,8 @@ class PlannerArena : public std::pmr::memory_resource {
  public:
   // What a test or a tool may replace.
   struct Parts {
-    // nullptr: DefaultSystemResource(), and pages of their own for large blocks of recorded
-    // steps, so that these steps hold no more memory than planned ones will.
+    // nullptr: DefaultSystemResource(), and pages of their own for large blocks of steps
+    // that are recorded or leave their plan: such steps then hold no more than what is live.
     std::pmr::memory_resource* upstream = nullptr;
     // Makes upstream return free memory to the system; called when much moved from
     // there to the arena. Empty: the process's malloc, if upstream is the default.
@@ -156,7 +156,7 @@ class PlannerArena : public std::pmr::memory_resource {
 
   const ArenaConfiguration configuration_;
   std::pmr::memory_resource& upstream_;
-  const bool maps_recorded_;
+  const bool maps_large_;
   const std::function<void()> trim_upstream_;
   const PlanFunction planner_;
   ArenaPages& pages_;

@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 #include <utility>
+#include <vector>
 
 #include "allocators/planner_arena/arena.h"
 
@@ -84,6 +85,27 @@ TEST(ArenaRecording, LargeBlocksOfRecordedStepsGetPagesOfTheirOwn) {
   EXPECT_EQ(pages.reserved.size(), 1u);  // the plan's range, in which the step began
   EXPECT_GT(arena->Stats().hits, 0);
   EXPECT_EQ(arena->Stats().allocator.bytes_in_use, 0);
+}
+
+TEST(ArenaRecording, LargeBlocksThatMissThePlanGetPagesOfTheirOwn) {
+  ListedPages pages;
+  const auto arena = MakeArena(pages);
+  for (int i = 0; i < 7; ++i) MappedInStep(*arena, pages);
+  ASSERT_EQ(arena->Stats().misses, 0);
+  const StepScope step(*arena);
+  void* const planned = arena->Allocate(kLarge);
+  void* const missed = arena->Allocate(kLarge);
+  EXPECT_EQ(arena->Stats().misses, 1);
+  EXPECT_EQ(pages.reserved.count(missed), 1u);
+  arena->Free(missed);
+  EXPECT_EQ(pages.reserved.size(), 1u);
+  // More than the plan is worth: it is given up.
+  std::vector<void*> more;
+  for (int i = 0; i < 6; ++i) more.push_back(arena->Allocate(kLarge));
+  EXPECT_EQ(pages.reserved.size(), 7u);
+  for (void* const block : more) arena->Free(block);
+  arena->Free(planned);
+  EXPECT_EQ(pages.reserved.size(), 1u);
 }
 
 TEST(ArenaRecording, WhoNamesAnUpstreamGetsAllFromThere) {

@@ -191,6 +191,7 @@ bool Timeline::EnterStep(Lane& lane, size_t bytes, size_t alignment) {
 void Timeline::Enter(Lane& lane) {
   lane.serve = last_serve_;
   lane.recording = step_.recording;
+  lane.abandoned = step_.abandoned;
   lane.lent = step_.lent;
   lane.pin = plan_;
   lane.plan = plan_.get();
