@@ -19,8 +19,8 @@ using internal::t_memory;
 
 // Requests of a lane from one look at what the other lanes hold to the next.
 constexpr int64_t kLookEvery = 64;
-// Blocks that get pages of their own in steps that are recorded or leave their plan: malloc
-// keeps what is freed, beside the pages that a plan needs.
+// Blocks that get pages of their own in steps that are recorded, wait for their plan or
+// leave it: malloc keeps what is freed, beside the pages that a plan needs.
 constexpr size_t kLeastToMap = size_t{32} << 10;
 // What the arena's base is aligned to: it cannot promise more.
 constexpr size_t kMostAlignment = size_t{2} << 20;
@@ -189,8 +189,7 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
   if (lane != nullptr) {
     what.timeline = lane->timeline->index();
     if (lane->recording) what.request = lane->recorded;
-    what.mapped =
-        maps_large_ && bytes >= kLeastToMap && (lane->recording || lane->abandoned || missed);
+    what.mapped = maps_large_ && bytes >= kLeastToMap && (lane->maps || missed);
     if (missed) what.missed_step = lane->step;
   }
   void* block = nullptr;

@@ -74,7 +74,8 @@ class PlannerArena : public std::pmr::memory_resource {
   // What a test or a tool may replace.
   struct Parts {
     // nullptr: DefaultSystemResource(), and pages of their own for large blocks of steps
-    // that are recorded or leave their plan: such steps then hold no more than what is live.
+    // that are recorded, wait for their plan or leave it: they then hold no more than what
+    // is live.
     std::pmr::memory_resource* upstream = nullptr;
     // Makes upstream return free memory to the system; called when much moved from
     // there to the arena. Empty: the process's malloc, if upstream is the default.

@@ -108,6 +108,34 @@ TEST(ArenaRecording, LargeBlocksThatMissThePlanGetPagesOfTheirOwn) {
   EXPECT_EQ(pages.reserved.size(), 1u);
 }
 
+TEST(ArenaRecording, StepsThatWaitForTheirPlanMapLargeBlocks) {
+  ListedPages pages;
+  ArenaConfiguration configuration = Quick();
+  configuration.plan_in_background = true;
+  std::mutex planning;
+  PlannerArena::Parts parts;
+  parts.pages = &pages;
+  parts.planner = [&](const std::vector<Buffer>& buffers, double) {
+    const std::lock_guard<std::mutex> lock(planning);
+    Plan plan;
+    for (const Buffer& buffer : buffers) {
+      plan.offsets.push_back(plan.height);
+      plan.height += buffer.size;
+    }
+    return plan;
+  };
+  const auto arena = PlannerArena::Create(configuration, parts).value();
+  {
+    const std::lock_guard<std::mutex> lock(planning);
+    MappedInStep(*arena, pages);
+    for (int i = 0; i < 8; ++i) EXPECT_EQ(MappedInStep(*arena, pages), 1u);
+    EXPECT_EQ(arena->Stats().recorded_steps, 3);
+  }
+  arena->WaitForPlan();
+  MappedInStep(*arena, pages);
+  EXPECT_EQ(arena->Stats().hits, 2);
+}
+
 TEST(ArenaRecording, WhoNamesAnUpstreamGetsAllFromThere) {
   ListedPages pages;
   const auto arena = MakeArena(pages, std::pmr::new_delete_resource());

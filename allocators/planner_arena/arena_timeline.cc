@@ -56,6 +56,7 @@ Timeline::Begun Timeline::BeginStep(uint64_t shape_key) {
   step_.allocs_before = SumAllocs();
   step_.misses_before = SumMisses();
   const bool new_plans = plans_ready_.load(std::memory_order_acquire) && InstallPlans();
+  step_.waiting = plans_.all().empty() && !in_work_.empty();
   plan_.reset();
   missed_bytes_.store(0, std::memory_order_relaxed);
   missed_step_.store(step_.id, std::memory_order_relaxed);
@@ -191,7 +192,7 @@ bool Timeline::EnterStep(Lane& lane, size_t bytes, size_t alignment) {
 void Timeline::Enter(Lane& lane) {
   lane.serve = last_serve_;
   lane.recording = step_.recording;
-  lane.abandoned = step_.abandoned;
+  lane.maps = step_.recording || step_.abandoned || step_.waiting;
   lane.lent = step_.lent;
   lane.pin = plan_;
   lane.plan = plan_.get();

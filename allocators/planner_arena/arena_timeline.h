@@ -115,6 +115,7 @@ class Timeline {
     bool unknown_shape = false;
     bool lent = false;
     bool abandoned = false;
+    bool waiting = false;  // for the first plan, which is being made
     bool recording = false;
     bool wanted = false;  // recorded for its own sake
     int switches = 0;
