@@ -5,6 +5,7 @@
 #include <atomic>
 #include <memory>
 #include <memory_resource>
+#include <thread>
 
 #include "allocators/planner_arena/arena.h"
 #include "stress_tests/hammer.h"
@@ -17,13 +18,15 @@ namespace {
 class Upstream : public std::pmr::memory_resource {
  public:
   explicit Upstream(int64_t fail_every = 0) : fail_every_(fail_every) {}
+  void StopFailing() { fail_every_ = 0; }
   int64_t blocks() const { return blocks_; }
   int64_t bytes() const { return bytes_; }
 
  protected:
   void* do_allocate(size_t bytes, size_t alignment) override {
     const int64_t request = ++requests_;
-    if (fail_every_ != 0 && request % fail_every_ == 0) throw std::bad_alloc();
+    const int64_t fail_every = fail_every_;
+    if (fail_every != 0 && request % fail_every == 0) throw std::bad_alloc();
     void* const block = std::pmr::new_delete_resource()->allocate(bytes, alignment);
     ++blocks_;
     bytes_ += static_cast<int64_t>(bytes);
@@ -37,7 +40,7 @@ class Upstream : public std::pmr::memory_resource {
   bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
 
  private:
-  const int64_t fail_every_;
+  std::atomic<int64_t> fail_every_;
   std::atomic<int64_t> requests_{0};
   std::atomic<int64_t> blocks_{0};
   std::atomic<int64_t> bytes_{0};
@@ -147,8 +150,57 @@ TEST(ArenaHammer, ThreadsThatDeclareNothing) {
   ExpectNothingHeld(*arena, upstream);
 }
 
+// The bar: ten million operations on a plain build.
+TEST(ArenaHammer, TenMillionRandomOperations) {
+  Upstream upstream;
+  ArenaConfiguration configuration = Eager();
+  configuration.decay_ms = 1;
+  const auto arena = MakeArena(upstream, configuration);
+  HammerOptions options;
+  options.change = 0.01;
+  options.keep = 0.001;
+  options.hand_over = 0.02;
+  options.requests = 500;
+  options.steps = Scaled(1300);
+  options.seed = 11;
+  const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
+  EXPECT_EQ(report.error, "");
+  EXPECT_EQ(report.refused, 0);
+  EXPECT_GE(report.operations, Scaled(10'000'000));
+  EXPECT_GT(arena->Stats().hits, report.operations / 10);
+  ExpectNothingHeld(*arena, upstream);
+}
+
+// What the arena is asked and told by threads that take no part in its steps.
+TEST(ArenaHammer, ReportsAndTrimsInTheMidstOfSteps) {
+  Upstream upstream;
+  const auto arena = MakeArena(upstream, Eager());
+  std::atomic<bool> stop{false};
+  std::thread onlooker([&] {
+    for (int64_t i = 0; !stop; ++i) {
+      const ArenaStats stats = arena->Stats();
+      EXPECT_GE(stats.allocator.peak_bytes_in_use, 0);
+      if (i % 4 == 0) arena->Trim();
+      if (i % 16 == 0) {
+        EXPECT_NE(arena->SnapshotJson(), "");
+        arena->PictureSvg();
+      }
+    }
+  });
+  HammerOptions options;
+  options.threads = 4;
+  options.steps = Scaled(200);
+  options.keep = 0.01;
+  const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
+  stop = true;
+  onlooker.join();
+  EXPECT_EQ(report.error, "");
+  ExpectNothingHeld(*arena, upstream);
+}
+
+// Afterwards it serves steps as if nothing had been.
 TEST(ArenaHammer, UpstreamFailsEveryKthTime) {
-  for (int64_t k : {2, 3, 7, 101}) {
+  for (int64_t k : {1, 2, 3, 7, 20, 101}) {
     Upstream upstream(k);
     const auto arena = MakeArena(upstream, Eager());
     HammerOptions options;
@@ -157,6 +209,44 @@ TEST(ArenaHammer, UpstreamFailsEveryKthTime) {
     const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
     EXPECT_EQ(report.error, "") << "every " << k;
     EXPECT_GT(report.refused, 0) << "every " << k;
+    ExpectNothingHeld(*arena, upstream);
+    upstream.StopFailing();
+    options.change = 0;
+    options.keep = 0;
+    options.hand_over = 0;
+    options.threads = 1;
+    options.steps = 20;
+    // It may have to learn anew first.
+    bool steady = false;
+    for (int round = 0; round < 10 && !steady; ++round) {
+      const int64_t hits = arena->Stats().hits;
+      const HammerReport calm = Hammer(*arena, options, StepsOf(*arena));
+      EXPECT_EQ(calm.error, "") << "every " << k;
+      EXPECT_EQ(calm.refused, 0) << "every " << k;
+      steady = arena->Stats().hits - hits == options.steps * options.requests;
+      arena->WaitForPlan();
+    }
+    EXPECT_TRUE(steady) << "every " << k;
+    ExpectNothingHeld(*arena, upstream);
+  }
+}
+
+// The limit is too low for what is asked; nothing may exceed it for a moment.
+TEST(ArenaHammer, LimitIsNeverExceeded) {
+  constexpr int64_t kLimit = 600'000;
+  for (Growth growth : {Growth::kGrow, Growth::kPreallocate}) {
+    Upstream upstream;
+    ArenaConfiguration configuration = Eager();
+    configuration.limit_bytes = kLimit;
+    configuration.growth = growth;
+    const auto arena = MakeArena(upstream, configuration);
+    HammerOptions options;
+    options.steps = Scaled(150);
+    options.change = 0.02;
+    const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
+    EXPECT_EQ(report.error, "");
+    EXPECT_GT(report.refused, 0);
+    EXPECT_LE(arena->Stats().allocator.peak_bytes_reserved, kLimit);
     ExpectNothingHeld(*arena, upstream);
   }
 }

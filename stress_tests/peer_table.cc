@@ -1,47 +1,25 @@
 #include "stress_tests/peer_table.h"
 
+#include <algorithm>
 #include <cstdio>
+#include <set>
 
 namespace plimsoll {
 namespace {
 
 using nlohmann::json;
 
-const PeerFigure* Find(const PeerFigures& figures, const std::string& loop,
-                       const std::string& contender) {
-  const auto contenders = figures.find(loop);
-  if (contenders == figures.end()) return nullptr;
-  const auto found = contenders->second.find(contender);
-  return found == contenders->second.end() ? nullptr : &found->second;
-}
-
 std::optional<double> Nanoseconds(const PeerFigures& figures, const std::string& loop,
                                   const std::string& contender) {
-  const PeerFigure* figure = Find(figures, loop, contender);
+  const PeerFigure* figure = FindPeer(figures, loop, contender);
   if (figure == nullptr) return std::nullopt;
   return figure->nanoseconds;
 }
 
-std::optional<double> TimesWorkspace(const PeerFigures& figures, const std::string& loop,
-                                     const std::string& contender) {
-  const auto own = Nanoseconds(figures, loop, "workspace");
-  const auto other = Nanoseconds(figures, loop, contender);
-  if (!own || !other || *own <= 0) return std::nullopt;
-  return *other / *own;
-}
-
 std::optional<double> Faults(const PeerFigures& figures, const std::string& loop,
                              const std::string& contender) {
-  const PeerFigure* figure = Find(figures, loop, contender);
+  const PeerFigure* figure = FindPeer(figures, loop, contender);
   return figure == nullptr ? std::nullopt : figure->faults_per_cycle;
-}
-
-PeerLine AtMost(std::string text, std::optional<double> value, double limit) {
-  return {std::move(text), value, limit, value.has_value() && *value <= limit};
-}
-
-PeerLine AtLeast(std::string text, std::optional<double> value, double limit) {
-  return {std::move(text), value, limit, value.has_value() && *value >= limit};
 }
 
 json OrNull(const std::optional<double>& value) { return value ? json(*value) : json(nullptr); }
@@ -50,6 +28,17 @@ std::string Text(const char* format, double value) {
   char text[64];
   std::snprintf(text, sizeof(text), format, value);
   return text;
+}
+
+// Numbers that Google Benchmark writes of every benchmark.
+const std::set<std::string>& NoCounters() {
+  static const auto* const names =
+      new std::set<std::string>{"family_index",     "per_family_instance_index",
+                                "repetitions",      "repetition_index",
+                                "threads",          "iterations",
+                                "real_time",        "cpu_time",
+                                "items_per_second", "faults"};
+  return *names;
 }
 
 Status AddOne(PeerFigures& figures, const json& benchmark, std::string_view malloc_name,
@@ -67,6 +56,12 @@ Status AddOne(PeerFigures& figures, const json& benchmark, std::string_view mall
   if (contender == "malloc") contender = malloc_name;
   const double nanoseconds = 1e9 / benchmark.at("items_per_second").get<double>();
   PeerFigure& figure = figures[name.substr(0, slash)][contender];
+  for (const auto& [key, value] : benchmark.items()) {
+    if (!value.is_number() || NoCounters().contains(key)) continue;
+    const double count = value.get<double>();
+    PeerFigure::Span& span = figure.counters.try_emplace(key, count, count).first->second;
+    span = {std::min(span.least, count), std::max(span.greatest, count)};
+  }
   if (figure.nanoseconds != 0 && figure.nanoseconds <= nanoseconds) return {};
   figure.nanoseconds = nanoseconds;
   if (benchmark.contains("faults")) figure.faults_per_cycle = benchmark.at("faults").get<double>();
@@ -93,30 +88,60 @@ Status AddPeerRun(PeerFigures& figures, const json& run, std::string_view malloc
   return {};
 }
 
+const PeerFigure* FindPeer(const PeerFigures& figures, const std::string& loop,
+                           const std::string& contender) {
+  const auto contenders = figures.find(loop);
+  if (contenders == figures.end()) return nullptr;
+  const auto found = contenders->second.find(contender);
+  return found == contenders->second.end() ? nullptr : &found->second;
+}
+
+std::optional<double> PeerRatio(const PeerFigures& figures, const std::string& loop,
+                                const std::string& contender, const std::string& reference) {
+  const auto own = Nanoseconds(figures, loop, reference);
+  const auto other = Nanoseconds(figures, loop, contender);
+  if (!own || !other || *own <= 0) return std::nullopt;
+  return *other / *own;
+}
+
+PeerLine AtMost(std::string text, std::optional<double> value, double limit) {
+  return {std::move(text), value, limit, value.has_value() && *value <= limit};
+}
+
+PeerLine AtLeast(std::string text, std::optional<double> value, double limit) {
+  return {std::move(text), value, limit, value.has_value() && *value >= limit};
+}
+
 std::vector<PeerLine> HoldPeerLines(const PeerFigures& figures) {
   return {
       AtMost("an allocation in a scope, ns, at most", Nanoseconds(figures, "Alloc", "workspace"),
              5),
       AtMost("enter and leave, ns, at most", Nanoseconds(figures, "Scope", "workspace"), 40),
       AtLeast("a cycle of 500 arrays, times faster than jemalloc, at least",
-              TimesWorkspace(figures, "Cycle", "jemalloc"), 5),
+              PeerRatio(figures, "Cycle", "jemalloc", "workspace"), 5),
       AtMost("page faults of a cycle that touches every page, at most",
              Faults(figures, "CycleTouched", "workspace"), 0),
   };
 }
 
-std::string RenderPeers(const PeerFigures& figures, const std::vector<PeerLine>& lines) {
+std::string RenderPeers(const PeerFigures& figures, const std::vector<PeerLine>& lines,
+                        const std::string& reference) {
   std::string text;
   for (const auto& [loop, contenders] : figures) {
-    text += loop + (loop == "Scope" ? ": one enter and leave\n" : ": one allocation\n");
+    text += loop + "\n";
     for (const auto& [contender, figure] : contenders) {
       char row[160];
-      std::snprintf(row, sizeof(row), "  %-14s %10.2f ns", contender.c_str(), figure.nanoseconds);
+      const double ns = figure.nanoseconds;
+      std::snprintf(row, sizeof(row), "  %-16s %10.2f %s", contender.c_str(),
+                    ns < 1e5 ? ns : ns / 1e6, ns < 1e5 ? "ns" : "ms");
       text += row;
-      const auto times = TimesWorkspace(figures, loop, contender);
+      const auto times = PeerRatio(figures, loop, contender, reference);
       text += times ? Text("  %9.2f x", *times) : std::string(13, ' ');
       if (figure.faults_per_cycle) {
-        text += Text("  %10.2f faults a cycle", *figure.faults_per_cycle);
+        text += Text("  %10.2f faults", *figure.faults_per_cycle);
+      }
+      for (const auto& [counter, span] : figure.counters) {
+        text += "  " + counter + Text(" %.10g", span.greatest);
       }
       text += "\n";
     }
@@ -130,14 +155,18 @@ std::string RenderPeers(const PeerFigures& figures, const std::vector<PeerLine>&
   return text;
 }
 
-json PeersJson(const PeerFigures& figures, const std::vector<PeerLine>& lines) {
+json PeersJson(const PeerFigures& figures, const std::vector<PeerLine>& lines,
+               const std::string& reference) {
   json loops = json::object();
   for (const auto& [loop, contenders] : figures) {
     for (const auto& [contender, figure] : contenders) {
-      loops[loop][contender] = {
-          {"nanoseconds", figure.nanoseconds},
-          {"times_workspace", OrNull(TimesWorkspace(figures, loop, contender))},
-          {"faults_per_cycle", OrNull(figure.faults_per_cycle)}};
+      json row = {{"nanoseconds", figure.nanoseconds},
+                  {"times_" + reference, OrNull(PeerRatio(figures, loop, contender, reference))},
+                  {"faults_per_cycle", OrNull(figure.faults_per_cycle)}};
+      for (const auto& [counter, span] : figure.counters) {
+        row[counter] = {{"least", span.least}, {"greatest", span.greatest}};
+      }
+      loops[loop][contender] = std::move(row);
     }
   }
   json held = json::array();

@@ -17,14 +17,11 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
-#include <thread>
 #include <vector>
 
 #include "base/file.h"
-#include "harness/gate/fingerprint.h"
-#include "harness/report/json.h"
-#include "harness/runner/child_process.h"
 #include "harness/runner/environment.h"
+#include "stress_tests/peer_run.h"
 #include "stress_tests/peer_table.h"
 
 namespace plimsoll {
@@ -71,23 +68,7 @@ Expected<Request> ParseRequest(int argc, char** argv) {
   return request;
 }
 
-// Runs the benchmark to its end, its table going where ours goes.
-Status RunBenchmark(const Peer& peer, const std::string& preload, const std::string& out) {
-  ProcessOptions options;
-  options.command = {kBenchmark, "--benchmark_out=" + out, "--benchmark_out_format=json",
-                     std::string("--benchmark_filter=") + (preload.empty() ? "." : "/malloc$")};
-  if (!preload.empty()) options.preload = {preload};
-  options.streams = Streams::kInherited;
-  Expected<ChildProcess> child = ChildProcess::Start(options);
-  if (!child) return tl::unexpected(child.error());
-  std::optional<ExitStatus> status;
-  while (!(status = child->Poll())) std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  if (status->code == 0) return {};
-  return Fail(std::string(kBenchmark) + " under " + peer.name + ": " + Describe(*status));
-}
-
-// Each repetition in a process of its own: of repetitions in one, Google Benchmark also
-// writes the variation, and that of counters which are all 0 is no JSON.
+// Each repetition in a process of its own.
 Status Measure(const Peer& peer, const std::string& folder, int repetitions, PeerFigures& figures) {
   std::string preload;
   if (*peer.library != '\0') {
@@ -102,20 +83,18 @@ Status Measure(const Peer& peer, const std::string& folder, int repetitions, Pee
     std::printf("\n-- malloc of %s, %d of %d\n", peer.name, repetition, repetitions);
     std::fflush(stdout);
     const std::string out = folder + "/" + peer.name + ".json";
-    if (Status run = RunBenchmark(peer, preload, out); !run) return run;
-    const Expected<std::string> text = ReadFile(out);
-    if (!text) return tl::unexpected(text.error());
-    const nlohmann::json run = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
-    if (Status added = AddPeerRun(figures, run, peer.name, peer.library, out); !added) {
+    const PeerRun peer_run = {
+        peer.name,
+        {kBenchmark, std::string("--benchmark_filter=") + (preload.empty() ? "." : "/malloc$")},
+        preload,
+        {}};
+    const Expected<nlohmann::json> run = RunPeer(peer_run, out);
+    if (!run) return tl::unexpected(run.error());
+    if (Status added = AddPeerRun(figures, *run, peer.name, peer.library, out); !added) {
       return added;
     }
   }
   return {};
-}
-
-// What the run was made of, as every result file says it.
-nlohmann::json ContextJson(const std::string& folder) {
-  return nlohmann::json::parse(RenderJson(ThisContext(folder, /*seed=*/1), {})).at("context");
 }
 
 int Run(int argc, char** argv) {
@@ -145,7 +124,7 @@ int Run(int argc, char** argv) {
     const std::filesystem::path folder_of_caller = caller == nullptr ? "." : caller;
     const std::string path = folder_of_caller / request->json;
     nlohmann::json document = PeersJson(figures, lines);
-    document["context"] = ContextJson(folder_of_caller);
+    document["context"] = PeerContext(folder_of_caller);
     if (Status written = WriteFile(path, document.dump(1) + "\n"); !written) {
       return refuse(written.error(), kBadRequest);
     }

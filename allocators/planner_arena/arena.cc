@@ -1,5 +1,7 @@
 #include "allocators/planner_arena/arena.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <bit>
 #include <utility>
@@ -17,6 +19,9 @@ using internal::t_memory;
 
 // Requests of a lane from one look at what the other lanes hold to the next.
 constexpr int64_t kLookEvery = 64;
+// Blocks that get pages of their own in steps that are recorded, wait for their plan or
+// leave it: malloc keeps what is freed, beside the pages that a plan needs.
+constexpr size_t kLeastToMap = size_t{32} << 10;
 // What the arena's base is aligned to: it cannot promise more.
 constexpr size_t kMostAlignment = size_t{2} << 20;
 
@@ -29,6 +34,21 @@ void RaiseTo(std::atomic<int64_t>& maximum, int64_t value) {
 std::function<void()> UpstreamTrimmer(const PlannerArena::Parts& parts) {
   if (parts.trim_upstream || parts.upstream) return parts.trim_upstream;
   return [] { DefaultSystemResource().Trim(); };
+}
+
+size_t WholePages(size_t bytes) {
+  static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
+  return (bytes + page - 1) / page * page;
+}
+
+// nullptr when the system refuses.
+void* MapBlock(ArenaPages& pages, size_t bytes) {
+  void* const block = pages.Reserve(WholePages(bytes));
+  if (block != nullptr && !pages.Commit(block, WholePages(bytes))) {
+    pages.Release(block, WholePages(bytes));
+    return nullptr;
+  }
+  return block;
 }
 
 // The offline planner, within its time; a profile that it refuses is planned all the same.
@@ -49,6 +69,7 @@ Expected<std::unique_ptr<PlannerArena>> PlannerArena::Create(
 PlannerArena::PlannerArena(const ArenaConfiguration& configuration, const Parts& parts)
     : configuration_(configuration),
       upstream_(parts.upstream ? *parts.upstream : DefaultSystemResource()),
+      maps_large_(parts.upstream == nullptr),
       trim_upstream_(UpstreamTrimmer(parts)),
       planner_(parts.planner ? parts.planner : PlanOffline),
       pages_(parts.pages ? *parts.pages : ArenaPages::System()),
@@ -110,7 +131,7 @@ void PlannerArena::CountAllocate(Lane* lane, size_t bytes) {
     counters.bytes.Add(size);
     counters.largest.RaiseTo(size);
     if (counters.allocs.Get() % kLookEvery == 0) {
-      lane->others = LaneBytes() + bytes_.load(std::memory_order_relaxed) - counters.bytes.Get();
+      LookAtOthers(*lane);
     }
     counters.peak.RaiseTo(counters.bytes.Get() + lane->others);
     return;
@@ -119,6 +140,18 @@ void PlannerArena::CountAllocate(Lane* lane, size_t bytes) {
   RaiseTo(largest_, size);
   const int64_t in_use = bytes_.fetch_add(size, std::memory_order_relaxed) + size;
   RaiseTo(peak_, in_use + lane_bytes_.load(std::memory_order_relaxed));
+}
+
+// What the other lanes hold, as far as no thread has to be waited for.
+void PlannerArena::LookAtOthers(Lane& lane) const {
+  int64_t bytes = bytes_.load(std::memory_order_relaxed) - lane.counters.bytes.Get();
+  const uint32_t count = num_timelines_.load(std::memory_order_acquire);
+  for (uint32_t i = 0; i < count; ++i) {
+    const auto held = timelines_[i].load(std::memory_order_relaxed)->TryLaneBytes();
+    if (!held) return;
+    bytes += *held;
+  }
+  lane.others = bytes;
 }
 
 void PlannerArena::CountFree(size_t bytes) {
@@ -156,17 +189,15 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
   if (lane != nullptr) {
     what.timeline = lane->timeline->index();
     if (lane->recording) what.request = lane->recorded;
+    what.mapped = maps_large_ && bytes >= kLeastToMap && (lane->maps || missed);
     if (missed) what.missed_step = lane->step;
   }
   void* block = nullptr;
   try {
-    block = AskUpstream(bytes, alignment);
+    block = AskUpstream(what);
     upstream_blocks_.Insert(block, what);
   } catch (...) {
-    if (block != nullptr) {
-      upstream_.deallocate(block, bytes, alignment);
-      budget_.Give(static_cast<int64_t>(bytes));
-    }
+    if (block != nullptr) GiveBack(block, what);
     if (what.request) lane->timeline->RecordFree(what.request);
     throw;
   }
@@ -175,28 +206,42 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
   return block;
 }
 
-// Free pages of the arena are given back before a request fails.
-void* PlannerArena::AskUpstream(size_t bytes, size_t alignment) {
-  if (bytes > static_cast<size_t>(PTRDIFF_MAX)) throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
+// Free pages of the arena are given back before a request fails, at last those of open
+// steps, too.
+void* PlannerArena::AskUpstream(UpstreamBlock& what) {
+  if (void* const block = TryUpstream(what)) return block;
+  if (Trim() > 0) {
+    if (void* const block = TryUpstream(what)) return block;
+  }
+  const int64_t limit = budget_.limit();
+  const auto size = static_cast<int64_t>(std::min<size_t>(what.bytes, PTRDIFF_MAX));
+  const bool over_limit = limit != 0 && size > limit - budget_.held();
+  const int64_t needed = over_limit ? size - (limit - budget_.held()) : size;
+  if (GiveWay(static_cast<size_t>(needed)) > 0) {
+    if (void* const block = TryUpstream(what)) return block;
+  }
+  throw ArenaOutOfMemory(OutOfMemoryReport(what.bytes, over_limit));
+}
+
+// nullptr: over the limit, or upstream has nothing left.
+void* PlannerArena::TryUpstream(UpstreamBlock& what) {
+  const size_t bytes = what.bytes;
+  if (bytes > static_cast<size_t>(PTRDIFF_MAX)) return nullptr;
   const auto size = static_cast<int64_t>(bytes);
-  if (!budget_.Take(size) && (Trim() == 0 || !budget_.Take(size))) {
-    throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
+  if (!budget_.Take(size)) return nullptr;
+  if (what.mapped) {
+    if (void* const block = MapBlock(pages_, bytes)) return block;
+    what.mapped = false;
   }
   try {
-    return upstream_.allocate(bytes, alignment);
+    return upstream_.allocate(bytes, what.alignment);
   } catch (const std::bad_alloc&) {
-    if (Trim() > 0) {
-      try {
-        return upstream_.allocate(bytes, alignment);
-      } catch (const std::bad_alloc&) {
-      }
-    }
+    budget_.Give(size);
+    return nullptr;
   } catch (...) {
     budget_.Give(size);
     throw;
   }
-  budget_.Give(size);
-  throw ArenaOutOfMemory(OutOfMemoryReport(bytes));
 }
 
 void PlannerArena::FreeUpstream(void* block) {
@@ -208,8 +253,16 @@ void PlannerArena::FreeUpstream(void* block) {
     if (what->missed_step != 0) timeline.NoteMissedFreed(what->missed_step, what->bytes);
   }
   CountFree(what->bytes);
-  upstream_.deallocate(block, what->bytes, what->alignment);
-  budget_.Give(static_cast<int64_t>(what->bytes));
+  GiveBack(block, *what);
+}
+
+void PlannerArena::GiveBack(void* block, const UpstreamBlock& what) {
+  if (what.mapped) {
+    pages_.Release(block, WholePages(what.bytes));
+  } else {
+    upstream_.deallocate(block, what.bytes, what.alignment);
+  }
+  budget_.Give(static_cast<int64_t>(what.bytes));
 }
 
 Timeline* PlannerArena::OwnerOf(const void* block) const {
@@ -241,6 +294,21 @@ size_t PlannerArena::Trim() {
     bytes += timelines_[i].load(std::memory_order_relaxed)->Trim();
   }
   TrimUpstream();
+  return bytes;
+}
+
+// Steps lose their plans, so only if that yields what is needed.
+size_t PlannerArena::GiveWay(size_t needed) {
+  const uint32_t count = num_timelines_.load(std::memory_order_acquire);
+  size_t idle = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    idle += timelines_[i].load(std::memory_order_relaxed)->IdleBytes();
+  }
+  if (idle < needed) return 0;
+  size_t bytes = 0;
+  for (uint32_t i = 0; i < count; ++i) {
+    bytes += timelines_[i].load(std::memory_order_relaxed)->GiveWay();
+  }
   return bytes;
 }
 

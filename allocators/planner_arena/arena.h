@@ -73,7 +73,10 @@ class PlannerArena : public std::pmr::memory_resource {
  public:
   // What a test or a tool may replace.
   struct Parts {
-    std::pmr::memory_resource* upstream = nullptr;  // nullptr: DefaultSystemResource()
+    // nullptr: DefaultSystemResource(), and pages of their own for large blocks of steps
+    // that are recorded, wait for their plan or leave it: they then hold no more than what
+    // is live.
+    std::pmr::memory_resource* upstream = nullptr;
     // Makes upstream return free memory to the system; called when much moved from
     // there to the arena. Empty: the process's malloc, if upstream is the default.
     std::function<void()> trim_upstream;
@@ -100,7 +103,7 @@ class PlannerArena : public std::pmr::memory_resource {
 
   // Exact while one thread allocates at a time. With several, bytes_in_use is exact when
   // they are at rest, and the peak may miss what others allocated during a thread's
-  // last 64 requests.
+  // last 64 requests (or more, when they get in each other's way).
   ArenaStats Stats() const;
   // Everything it knows of itself, as JSON with sizes in bytes: configuration, stats,
   // size classes, timelines with their plans, live bytes by site.
@@ -137,31 +140,37 @@ class PlannerArena : public std::pmr::memory_resource {
   Lane* FindLane(size_t bytes, size_t alignment);
   Timeline* TimelineOfThread() const;
   void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
-  void* AskUpstream(size_t bytes, size_t alignment);
+  void* AskUpstream(UpstreamBlock& what);
+  void* TryUpstream(UpstreamBlock& what);
+  void GiveBack(void* block, const UpstreamBlock& what);
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
   int64_t LaneBytes() const;
+  void LookAtOthers(Lane& lane) const;
   void CountAllocate(Lane* lane, size_t bytes);
   void CountFree(size_t bytes);
-  std::string OutOfMemoryReport(size_t bytes) const;
+  std::string OutOfMemoryReport(size_t bytes, bool over_limit) const;
   std::vector<Timeline::Report> Reports() const;
+  size_t GiveWay(size_t needed);
   void TrimUpstream();
   void DecayLoop();
 
   const ArenaConfiguration configuration_;
   std::pmr::memory_resource& upstream_;
+  const bool maps_large_;
   const std::function<void()> trim_upstream_;
   const PlanFunction planner_;
   ArenaPages& pages_;
   const uint64_t id_;
   ArenaBudget budget_;
 
-  // Rises whenever what threads remember of open steps is no longer true.
-  std::atomic<uint64_t> epoch_{1};
+  // Rises whenever what threads remember of open steps is no longer true. Every request
+  // reads it, so what others write stands on other lines.
+  alignas(64) std::atomic<uint64_t> epoch_{1};
   static constexpr uint32_t kMaxTimelines = 64;
   std::atomic<uint32_t> num_timelines_{0};
   std::atomic<Timeline*> timelines_[kMaxTimelines] = {};
-  mutable std::mutex mutex_;               // opening and closing steps
+  alignas(64) mutable std::mutex mutex_;   // opening and closing steps
   uint64_t sessions_[kMaxTimelines] = {};  // by timeline, guarded by mutex_; 0: not named
   int open_steps_ = 0;                     // guarded by mutex_
 

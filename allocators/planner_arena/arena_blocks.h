@@ -22,6 +22,7 @@ struct UpstreamBlock {
   uint32_t timeline = 0;     // of the step it was asked for in, if any
   uint64_t missed_step = 0;  // the step, if that had a plan and missed it
   RequestRef request;        // if the step was recorded
+  bool mapped = false;       // pages of its own, not upstream's
 };
 
 class UpstreamBlocks {

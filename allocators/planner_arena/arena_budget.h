@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 namespace plimsoll {
 
@@ -16,11 +17,13 @@ class ArenaBudget {
 
   // False, and nothing is taken, when it would exceed the limit.
   bool Take(int64_t bytes) {
-    const int64_t now = held_.fetch_add(bytes, std::memory_order_relaxed) + bytes;
-    if (limit_ != 0 && now > limit_) {
-      Give(bytes);
-      return false;
-    }
+    int64_t held = held_.load(std::memory_order_relaxed);
+    int64_t now = 0;
+    do {
+      // Never held for a moment and given back: others would fail for it.
+      if (bytes > most_ || held > most_ - bytes) return false;
+      now = held + bytes;
+    } while (!held_.compare_exchange_weak(held, now, std::memory_order_relaxed));
     int64_t peak = peak_.load(std::memory_order_relaxed);
     while (now > peak && !peak_.compare_exchange_weak(peak, now, std::memory_order_relaxed)) {
     }
@@ -34,6 +37,7 @@ class ArenaBudget {
 
  private:
   const int64_t limit_;
+  const int64_t most_ = limit_ != 0 ? limit_ : std::numeric_limits<int64_t>::max();
   std::atomic<int64_t> held_{0};
   std::atomic<int64_t> peak_{0};
 };

@@ -57,6 +57,7 @@ struct alignas(128) Lane {
 
   // For the step that is open.
   bool recording = false;
+  bool maps = false;         // large requests that no plan serves get pages of their own
   bool lent = false;         // its shape is not the plan's: slots are taken in order
   uint64_t step = 0;         // the step it has entered
   uint64_t serve = 0;        // under which its claims count

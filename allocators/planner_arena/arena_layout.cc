@@ -16,18 +16,19 @@ struct Arc {
   const ProfiledRequest* request = nullptr;
 };
 
-bool Plannable(const ProfiledRequest& request) {
+bool Plannable(const ProfiledRequest& request, uint64_t most_bytes) {
+  if (request.bytes > most_bytes) return false;
   if (request.fate == Fate::kInStep) return true;
   // Still live when the next step asks for its successor: two would need the slot.
   return request.fate == Fate::kCarried && request.upper <= request.lower;
 }
 
-std::vector<Arc> Arcs(const StepProfile& profile) {
+std::vector<Arc> Arcs(const StepProfile& profile, uint64_t most_bytes) {
   std::vector<Arc> arcs;
   for (uint32_t lane = 0; lane < profile.lanes.size(); ++lane) {
     for (uint32_t index = 0; index < profile.lanes[lane].size(); ++index) {
       const ProfiledRequest& r = profile.lanes[lane][index];
-      if (!Plannable(r)) continue;
+      if (!Plannable(r, most_bytes)) continue;
       const int64_t length =
           r.fate == Fate::kInStep ? r.upper - r.lower : profile.ticks - r.lower + r.upper;
       arcs.push_back({lane, index, r.lower, length, &r});
@@ -88,14 +89,15 @@ int64_t PeakLive(const std::vector<Arc>& arcs, int64_t period) {
 
 }  // namespace
 
-Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds) {
+Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds,
+                  uint64_t most_bytes) {
   Layout layout;
   layout.offsets.resize(profile.lanes.size());
   for (size_t i = 0; i < profile.lanes.size(); ++i) {
     layout.offsets[i].assign(profile.lanes[i].size(), Layout::kUnplanned);
   }
   const int64_t period = profile.ticks;
-  const std::vector<Arc> arcs = Arcs(profile);
+  const std::vector<Arc> arcs = Arcs(profile, most_bytes);
   if (arcs.empty()) return layout;
   const int64_t cut = BestCut(arcs, period);
   std::vector<Buffer> buffers;
@@ -121,6 +123,32 @@ Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, doubl
     layout.offsets[arcs[i].lane][arcs[i].index] = plan.offsets[i];
   }
   return layout;
+}
+
+Layout MakeLayoutByLane(const StepProfile& profile, const PlanFunction& planner, double seconds,
+                        uint64_t most_bytes) {
+  Layout all;
+  all.peak_live = PeakLive(Arcs(profile, most_bytes), profile.ticks);
+  for (const auto& requests : profile.lanes) {
+    StepProfile alone;
+    alone.lanes = {requests};
+    alone.ticks = profile.ticks;
+    const auto share = static_cast<double>(profile.lanes.size());
+    Layout lane = MakeLayout(alone, planner, seconds / share, most_bytes);
+    // Offsets stay aligned.
+    int64_t unit = kGranuleBytes;
+    for (const ProfiledRequest& request : requests) {
+      unit = std::max<int64_t>(unit, request.alignment);
+    }
+    const int64_t bottom = (all.height + unit - 1) / unit * unit;
+    for (int64_t& offset : lane.offsets.front()) {
+      if (offset != Layout::kUnplanned) offset += bottom;
+    }
+    if (lane.height > 0) all.height = bottom + lane.height;
+    all.lower_bound += lane.lower_bound;
+    all.offsets.push_back(std::move(lane.offsets.front()));
+  }
+  return all;
 }
 
 }  // namespace plimsoll

@@ -30,8 +30,17 @@ struct Layout {
   int64_t peak_live = 0;    // bytes live at once at most, as requested, not rounded
 };
 
-// REQUIRES: lifetimes lie within [0, profile.ticks].
-Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds);
+// Requests of more than `most_bytes` are left unplanned: no arena could serve them.
+// REQUIRES: lifetimes lie within [0, profile.ticks]; most_bytes is at most kMostPlannedBytes.
+inline constexpr uint64_t kMostPlannedBytes = uint64_t{1} << 38;
+Layout MakeLayout(const StepProfile& profile, const PlanFunction& planner, double seconds,
+                  uint64_t most_bytes = kMostPlannedBytes);
+
+// The same with a part of the address space for each lane, so that no block of one waits
+// for a block of another, whatever the order of their requests. Not lower than the
+// other, and its lower bound is the sum of the lanes'.
+Layout MakeLayoutByLane(const StepProfile& profile, const PlanFunction& planner, double seconds,
+                        uint64_t most_bytes = kMostPlannedBytes);
 
 }  // namespace plimsoll
 

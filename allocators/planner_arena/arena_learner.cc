@@ -11,6 +11,8 @@ constexpr size_t kMostShapes = 16;
 // Steps after one that drifted in which recording goes on.
 constexpr uint64_t kAttentiveSteps = 16;
 constexpr uint64_t kLongestPause = 64;
+// Fewer misses than one in this many are not worth the bytes of a plan with lanes apart.
+constexpr int64_t kFewMisses = 8;
 
 }  // namespace
 
@@ -37,13 +39,14 @@ Learner::Shape& Learner::Remember(StepProfile profile, uint64_t key) {
   });
   Shape shape;
   if (known == shapes_.end()) {
-    shape = Shape{std::move(profile), key, 1, 0};
+    shape = Shape{std::move(profile), {}, key, 1, 0};
     if (shapes_.size() == kMostShapes) shapes_.erase(shapes_.begin());
   } else {
     shape = std::move(*known);
     shapes_.erase(known);
     ++shape.seen;
     shape.stable = shape.profile.Merge(profile) ? 0 : shape.stable + 1;
+    if (profile.lanes.size() > 1) shape.latest = std::move(profile);
   }
   stable_steps_ = shape.stable;
   shapes_.push_back(std::move(shape));
@@ -53,10 +56,11 @@ Learner::Shape& Learner::Remember(StepProfile profile, uint64_t key) {
 std::vector<PlanOrder> Learner::Consider(StepProfile profile, const StepOutcome& outcome,
                                          KeptPlans& plans) {
   ++recorded_steps_;
+  ++collected_steps_;
   const Shape& shape = Remember(std::move(profile), outcome.shape_key);
   if (collecting_) {
     if (shape.stable >= configuration_.stable_statistic_step ||
-        recorded_steps_ >= configuration_.max_statistic_step) {
+        collected_steps_ >= configuration_.max_statistic_step) {
       return EndCollecting();
     }
     return {};
@@ -72,6 +76,12 @@ std::vector<PlanOrder> Learner::Consider(StepProfile profile, const StepOutcome&
   return orders;
 }
 
+void Learner::Restart() {
+  collecting_ = true;
+  collected_steps_ = 0;
+  shapes_.clear();
+}
+
 // Plans every shape that came again; if none did, the last one.
 std::vector<PlanOrder> Learner::EndCollecting() {
   collecting_ = false;
@@ -79,13 +89,14 @@ std::vector<PlanOrder> Learner::EndCollecting() {
   std::vector<Shape> once;
   for (Shape& shape : shapes_) {
     if (shape.seen > 1) {
-      orders.push_back({std::move(shape.profile), 0, shape.key, false});
+      orders.push_back(
+          {std::move(shape.profile), 0, shape.key, false, false, std::move(shape.latest)});
     } else {
       once.push_back(std::move(shape));
     }
   }
   if (orders.empty()) {
-    orders.push_back({std::move(once.back().profile), 0, once.back().key, false});
+    orders.push_back({std::move(once.back().profile), 0, once.back().key});
     once.pop_back();
   }
   shapes_ = std::move(once);
@@ -102,18 +113,26 @@ std::optional<PlanOrder> Learner::Adapt(const Shape& shape, const StepOutcome& o
     if (!planned.SameRequests(shape.profile)) continue;
     PlanOrder order{planned, plan->id, plan->shape_key, plan->covers_shapes};
     const bool wider = order.profile.Merge(shape.profile);
+    if (shape.profile.lanes.size() > 1) order.latest = shape.profile;
     shapes_.pop_back();
     if (!outcome.Drifted() || !wider) return std::nullopt;
     return order;
   }
   // A shape that has come again gets a plan of its own, and its name stands for it.
   if (shape.seen > 1) {
-    PlanOrder order{shape.profile, 0, shape.key, false};
+    PlanOrder order{shape.profile, 0, shape.key, false, false, shape.latest};
     for (const auto& plan : plans.all()) {
       if (shape.key != 0 && plan->shape_key == shape.key) order.replaces = plan->id;
     }
     shapes_.pop_back();
     return order;
+  }
+  // Much is missed, and it is no shape that comes again: perhaps the threads keep no
+  // order among each other.
+  KeptPlan* const served = plans.Find(outcome.plan);
+  if (served != nullptr && !served->lanes_apart && shape.profile.lanes.size() > 1 &&
+      outcome.misses * kFewMisses > outcome.requests) {
+    return PlanOrder{shape.profile, served->id, shape.key, false, true};
   }
   // A new one of the same program: the plan that lends to unknown shapes should cover it.
   KeptPlan* const broadest = plans.Broadest();

@@ -21,6 +21,13 @@ struct PlanOrder {
   uint64_t replaces = 0;  // identity of the plan that it supersedes, 0: none
   uint64_t shape_key = 0;
   bool covers_shapes = false;
+  // Lanes shall share no bytes: their steps did not keep the order among threads in
+  // which they were recorded.
+  bool lanes_apart = false;
+  // The last of the steps that `profile` was merged of; no lanes: that is one step's own.
+  // Its lifetimes are those of its threads; merged ones are longer by what the threads
+  // were ahead of each other.
+  StepProfile latest = {};
 };
 
 // What became of a step, and what it was served from.
@@ -52,6 +59,9 @@ class Learner {
   std::vector<PlanOrder> Consider(StepProfile profile, const StepOutcome& outcome,
                                   KeptPlans& plans);
 
+  // Nothing came of what was ordered, and there is no plan: collects anew.
+  void Restart();
+
   bool collecting() const { return collecting_; }
   int64_t recorded_steps() const { return recorded_steps_; }
   // Of the shape that was recorded last: steps in a row that brought nothing new.
@@ -60,6 +70,7 @@ class Learner {
  private:
   struct Shape {
     StepProfile profile;
+    StepProfile latest;  // see PlanOrder
     uint64_t key = 0;
     int64_t seen = 0;
     int64_t stable = 0;  // in a row
@@ -73,6 +84,7 @@ class Learner {
   bool collecting_ = true;
   std::vector<Shape> shapes_;  // not planned yet; the one seen last stands last
   int64_t recorded_steps_ = 0;
+  int64_t collected_steps_ = 0;  // of this collection
   int64_t stable_steps_ = 0;
   uint64_t drifted_in_step_ = 0;  // 0: never
   // Recordings that led to nothing make the next one wait.

@@ -27,7 +27,8 @@ std::string Escaped(const std::string& text) {
         escaped += "&amp;";
         break;
       default:
-        escaped += c;
+        // XML has no way to write other control characters.
+        escaped += static_cast<unsigned char>(c) < ' ' && c != '\t' && c != '\n' ? '?' : c;
     }
   }
   return escaped;

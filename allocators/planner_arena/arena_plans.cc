@@ -52,14 +52,22 @@ KeptPlan* KeptPlans::Choose(uint64_t shape_key, uint32_t lane, uint32_t size,
     return chosen;
   }
   const KeptPlan* const last = Find(previous);
-  for (const auto& plan : plans_) {
-    if (!Asks(*plan->schedule, lane, 0, size, alignment_log2)) continue;
-    if (last != nullptr && last->followed_by == plan->id) return plan.get();
-    if (chosen == nullptr || plan->schedule->num_slots() > chosen->schedule->num_slots()) {
-      chosen = plan.get();
+  const auto best_of = [&](auto&& suits) {
+    KeptPlan* best = nullptr;
+    for (const auto& plan : plans_) {
+      if (!suits(*plan->schedule)) continue;
+      if (last != nullptr && last->followed_by == plan->id) return plan.get();
+      if (best == nullptr || plan->schedule->num_slots() > best->schedule->num_slots()) {
+        best = plan.get();
+      }
     }
-  }
-  return chosen;
+    return best;
+  };
+  chosen = best_of(
+      [&](const Schedule& schedule) { return Asks(schedule, lane, 0, size, alignment_log2); });
+  if (chosen != nullptr) return chosen;
+  // Perhaps a known shape whose threads or requests come in another order.
+  return best_of([&](const Schedule& schedule) { return schedule.Has(size, alignment_log2); });
 }
 
 KeptPlan* KeptPlans::ChooseByPrefix(const KeptPlan& current, uint32_t lane, uint32_t count,
@@ -98,15 +106,20 @@ KeptPlan* KeptPlans::Find(uint64_t id) {
   return nullptr;
 }
 
-std::vector<Schedule::Range> KeptPlans::LiveRanges(const Schedule* except) {
+std::vector<Schedule::Range> KeptPlans::LiveRanges(const Schedule* except) const {
   std::vector<Schedule::Range> all;
-  std::erase_if(used_, [&](const std::shared_ptr<Schedule>& schedule) {
-    if (schedule.get() == except) return false;
+  for (const auto& schedule : used_) {
+    if (schedule.get() == except) continue;
     const std::vector<Schedule::Range> live = schedule->LiveRanges();
     all.insert(all.end(), live.begin(), live.end());
-    return live.empty();
-  });
+  }
   return all;
+}
+
+void KeptPlans::ForgetIdle(const Schedule& serving) {
+  std::erase_if(used_, [&](const std::shared_ptr<Schedule>& schedule) {
+    return schedule.get() != &serving && schedule->LiveRanges().empty();
+  });
 }
 
 std::unordered_map<uint32_t, uint64_t> KeptPlans::LiveBytesBySite() const {

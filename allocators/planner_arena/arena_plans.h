@@ -19,6 +19,7 @@ struct KeptPlan {
   uint64_t id = 0;             // never used again
   uint64_t shape_key = 0;      // what the caller named the shape; 0: nothing
   bool covers_shapes = false;  // sizes are the largest of several shapes'
+  bool lanes_apart = false;    // lanes share no bytes
   uint64_t made_in_step = 0;
   uint64_t last_used_in_step = 0;
   int64_t steps = 0;         // that it served
@@ -35,7 +36,8 @@ class KeptPlans {
 
   // The plan for a step whose first request, in `lane`, is this. With a key: that
   // shape's plan. Else, among those that begin so: the one that followed `previous` the
-  // last time, or the one with the most requests. nullptr: none begins so.
+  // last time, or the one with the most requests; if none begins so, the same among those
+  // that have such a request anywhere. nullptr: none has.
   KeptPlan* Choose(uint64_t shape_key, uint32_t lane, uint32_t size, uint32_t alignment_log2,
                    uint64_t previous);
 
@@ -52,7 +54,11 @@ class KeptPlans {
   const std::vector<std::unique_ptr<KeptPlan>>& all() const { return plans_; }
 
   // Ranges of live blocks of every plan but `except`, retired ones included.
-  std::vector<Schedule::Range> LiveRanges(const Schedule* except);
+  std::vector<Schedule::Range> LiveRanges(const Schedule* except) const;
+
+  // No longer asks the schedules without live blocks, but `serving`, whose blocks are
+  // still to come. REQUIRES: no other serves.
+  void ForgetIdle(const Schedule& serving);
 
   // Live bytes by site, of every plan, retired ones included.
   std::unordered_map<uint32_t, uint64_t> LiveBytesBySite() const;

@@ -18,6 +18,13 @@ size_t RoundUp(size_t bytes, size_t unit) { return (bytes + unit - 1) / unit * u
 
 }  // namespace
 
+size_t ReservationOf(const ArenaConfiguration& configuration) {
+  const size_t wanted =
+      configuration.reserve_bytes != 0 ? configuration.reserve_bytes : MachineMemoryBytes();
+  return RoundUp(std::min<size_t>(wanted, ArenaConfiguration::kMostReservedBytes),
+                 static_cast<size_t>(sysconf(_SC_PAGESIZE)));
+}
+
 ArenaRange::ArenaRange(const ArenaConfiguration& configuration, ArenaPages& pages,
                        ArenaBudget& budget)
     : configuration_(configuration),
@@ -33,9 +40,7 @@ ArenaRange::~ArenaRange() {
 
 bool ArenaRange::Prepare(size_t height) {
   if (base() == 0) {
-    reserved_ = RoundUp(
-        configuration_.reserve_bytes != 0 ? configuration_.reserve_bytes : MachineMemoryBytes(),
-        page_);
+    reserved_ = ReservationOf(configuration_);
     void* const begin = pages_.Reserve(reserved_);
     if (begin == nullptr) return false;
     if (configuration_.huge_pages) hints_taken_ = pages_.AdviseHuge(begin, reserved_);
@@ -44,11 +49,17 @@ bool ArenaRange::Prepare(size_t height) {
     }
     base_.store(reinterpret_cast<uintptr_t>(begin), std::memory_order_release);
   }
-  if (height > reserved_) return false;
   if (configuration_.growth == Growth::kGrow) return true;
-  const size_t end = RoundUp(height, page_);
+  const size_t end = std::min(RoundUp(height, page_), reserved_);
+  if (end <= populated_) return true;
+  const size_t before = committed_;
   if (end > committed_ && !CommitExactly(end)) return false;
-  return end == 0 || pages_.Populate(reinterpret_cast<void*>(base()), end);
+  if (!pages_.Populate(reinterpret_cast<void*>(base() + populated_), end - populated_)) {
+    ShrinkTo(before);
+    return false;
+  }
+  populated_ = end;
+  return true;
 }
 
 bool ArenaRange::CommitTo(size_t end, size_t useful) {
@@ -85,6 +96,7 @@ size_t ArenaRange::DiscardAllBut(const std::vector<Bytes>& live) {
     end = end / page_ * page_;
     if (begin >= end) return;
     pages_.Discard(reinterpret_cast<void*>(base() + begin), end - begin);
+    populated_ = std::min(populated_, begin);
     given += end - begin;
   };
   for (const Bytes& block : live) {
@@ -102,6 +114,7 @@ size_t ArenaRange::ShrinkTo(size_t end) {
   pages_.Uncommit(reinterpret_cast<void*>(base() + keep), given);
   budget_.Give(static_cast<int64_t>(given));
   committed_ = keep;
+  populated_ = std::min(populated_, keep);
   return given;
 }
 

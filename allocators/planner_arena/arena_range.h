@@ -17,6 +17,10 @@
 
 namespace plimsoll {
 
+// The address space that a range reserves, in bytes: what is configured, or as much as
+// the machine has memory; never more than offsets can name.
+size_t ReservationOf(const ArenaConfiguration& configuration);
+
 class ArenaRange {
  public:
   struct Bytes {
@@ -37,7 +41,8 @@ class ArenaRange {
   uintptr_t base() const { return base_.load(std::memory_order_relaxed); }
 
   // Reserves address space when it is the first; with kPreallocate, commits and
-  // populates `height` bytes. False: the system or the budget refuses; nothing changed.
+  // populates `height` bytes, or what is reserved if that is less. False: the system or
+  // the budget refuses; nothing changed.
   bool Prepare(size_t height);
 
   // Commits at least `end` bytes from the base, and up to `useful` in doubling regions as
@@ -62,6 +67,7 @@ class ArenaRange {
   std::atomic<uintptr_t> base_{0};
   size_t reserved_ = 0;  // written before base_ is
   size_t committed_ = 0;
+  size_t populated_ = 0;  // from the base, with kPreallocate, since pages last went back
   bool hints_taken_ = true;
 };
 

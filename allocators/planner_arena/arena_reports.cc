@@ -52,6 +52,7 @@ Json PlanJson(const Timeline::Report::OfPlan& plan) {
   return {{"id", plan.id},
           {"named_shape", plan.shape_key != 0},
           {"covers_shapes", plan.covers_shapes},
+          {"lanes_apart", plan.lanes_apart},
           {"requests", schedule.num_slots()},
           {"height_bytes", schedule.layout().height},
           {"lower_bound_bytes", schedule.layout().lower_bound},
@@ -70,6 +71,7 @@ Json TimelineJson(const Timeline::Report& report) {
           {"stable_steps", report.stable_steps},
           {"committed_bytes", report.committed_bytes},
           {"largest_free_bytes", report.largest_free_bytes},
+          {"hints_taken", report.hints_taken},
           {"live_blocks", report.live.size()},
           {"unplanned", report.unplanned},
           {"size_classes", SizeClassesJson(report)},
@@ -185,7 +187,8 @@ std::string PlannerArena::SnapshotJson() const {
                            {"plan_age_steps", stats.plan_age_steps}}},
                          {"timelines", std::move(timelines)},
                          {"sites", std::move(sites)}};
-  return snapshot.dump(2);
+  // Names of sites are the program's, and need not be UTF-8.
+  return snapshot.dump(2, ' ', false, Json::error_handler_t::replace);
 }
 
 std::string PlannerArena::PictureSvg() const {
@@ -200,7 +203,7 @@ std::string PlannerArena::ProfileCsv() const {
   return plan == nullptr ? "" : WriteProfileCsv(plan->schedule->profile());
 }
 
-std::string PlannerArena::OutOfMemoryReport(size_t bytes) const {
+std::string PlannerArena::OutOfMemoryReport(size_t bytes, bool over_limit) const {
   std::map<uint32_t, uint64_t> bytes_by_site;
   int64_t planned = 0;
   int64_t committed = 0;
@@ -219,9 +222,9 @@ std::string PlannerArena::OutOfMemoryReport(size_t bytes) const {
   const auto text = [](int64_t n) { return FormatBytes(static_cast<double>(n)); };
   std::string report =
       "planner arena: out of memory: " + SiteName(CurrentSite()) + " asked for " +
-      FormatBytes(static_cast<double>(bytes)) + "; limit " +
-      (budget_.limit() == 0 ? "none, and upstream failed" : text(budget_.limit())) + "; held " +
-      text(budget_.held()) + ": arena " + text(committed) + " with " + text(planned) +
+      FormatBytes(static_cast<double>(bytes)) +
+      (over_limit ? ", over the limit of " + text(budget_.limit()) : ", and upstream failed") +
+      "; held " + text(budget_.held()) + ": arena " + text(committed) + " with " + text(planned) +
       " live, upstream " + text(upstream) + " live";
   std::vector<std::pair<uint64_t, uint32_t>> order;
   for (const auto& [site, live] : bytes_by_site) order.emplace_back(live, site);

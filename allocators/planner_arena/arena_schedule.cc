@@ -12,7 +12,7 @@ namespace {
 // Slots walked, at most, to find out that what preceded a slot is finished.
 constexpr int kMaxWalk = 256;
 // Slots looked at, at most, for an unused one of a size.
-constexpr uint32_t kMaxProbes = 128;
+constexpr int kMaxProbes = 128;
 
 // Which slot used each byte last, while slots are laid down in the order of requests.
 class Surface {
@@ -59,8 +59,10 @@ class Surface {
 
 Schedule::Schedule(StepProfile profile, Layout layout)
     : profile_(std::move(profile)), layout_(std::move(layout)) {
-  height_ = static_cast<uint32_t>((layout_.height + kGranuleBytes - 1) / kGranuleBytes);
   MakeSlots();
+  for (const Slot& slot : slots_) {
+    if (slot.offset != kNone) height_ = std::max(height_, slot.offset + slot.size);
+  }
   MakeEdges();
   MakeOwners();
   MakeClasses();
@@ -74,14 +76,17 @@ void Schedule::MakeSlots() {
     for (size_t j = 0; j < profile_.lanes[lane].size(); ++j) {
       const ProfiledRequest& request = profile_.lanes[lane][j];
       Slot slot;
-      slot.size = static_cast<uint32_t>(request.Granules());
+      slot.size = static_cast<uint32_t>(std::min<uint64_t>(request.Granules(), kNone));
+      slot.site = request.site;
       slot.alignment_log2 = static_cast<uint32_t>(std::countr_zero(request.alignment));
       const int64_t offset = layout_.offsets[lane][j];
-      if (offset != Layout::kUnplanned) {
-        slot.offset = static_cast<uint32_t>(offset / static_cast<int64_t>(kGranuleBytes));
+      const uint64_t begin = static_cast<uint64_t>(offset) / kGranuleBytes;
+      // What does not fit into 32 bits goes upstream.
+      if (offset != Layout::kUnplanned && begin + request.Granules() < kNone) {
+        slot.offset = static_cast<uint32_t>(begin);
       }
       slots_.push_back(slot);
-      places_.push_back({lane, request.site});
+      lanes_.push_back(lane);
       carried_.push_back(request.fate == Fate::kCarried);
     }
   }
@@ -241,32 +246,58 @@ bool Schedule::FinishSkipped(uint32_t first, uint64_t step) {
   return true;
 }
 
-uint32_t Schedule::FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2,
-                              uint32_t site) {
+uint32_t Schedule::FindClass(uint32_t size, uint32_t alignment_log2) const {
   const uint64_t key = ClassKey(size, alignment_log2);
   uint32_t at = Hash(key, class_mask_);
   while (classes_[at].key != key) {
     if (classes_[at].key == 0) return kNone;
     at = (at + 1) & class_mask_;
   }
-  SizeClass& members = classes_[at];
-  const uint64_t hint = members.hint.load(std::memory_order_relaxed);
-  const uint64_t tag = step << 32;
-  uint32_t position = members.begin;
-  if ((hint & ~uint64_t{UINT32_MAX}) == tag) position = static_cast<uint32_t>(hint);
+  return at;
+}
+
+bool Schedule::Has(uint32_t size, uint32_t alignment_log2) const {
+  return FindClass(size, alignment_log2) != kNone;
+}
+
+uint32_t Schedule::FindUnused(const Wanted& wanted, uint32_t begin, uint32_t end) const {
+  return Find(wanted, begin, end, [](uint32_t) { return true; });
+}
+
+uint32_t Schedule::FindReady(const Wanted& wanted) const {
+  return Find(wanted, 0, num_slots(), [&](uint32_t i) { return Ready(i, wanted.step); });
+}
+
+template <typename Suits>
+uint32_t Schedule::Find(const Wanted& wanted, uint32_t begin, uint32_t end, Suits suits) const {
+  const uint32_t at = FindClass(wanted.size, wanted.alignment_log2);
+  if (at == kNone) return kNone;
+  const auto members_end = class_members_.begin() + classes_[at].end;
+  auto it = std::lower_bound(class_members_.begin() + classes_[at].begin, members_end, begin);
   uint32_t found = kNone;
-  for (uint32_t probes = 0; position < members.end && probes < kMaxProbes; ++position, ++probes) {
-    const uint32_t i = class_members_[position];
-    const uint64_t word = states_[i].word.load(std::memory_order_relaxed);
-    if (StateOf(word) == kLive || StepOf(word) >= step) continue;
-    if (found == kNone) {
-      members.hint.store(tag | position, std::memory_order_relaxed);
-      found = i;
-    }
-    if (places_[i].site == site) return i;
+  for (int probes = 0; it != members_end && *it < end && probes < kMaxProbes; ++it, ++probes) {
+    const uint64_t word = states_[*it].word.load(std::memory_order_relaxed);
+    if (StateOf(word) == kLive || StepOf(word) >= wanted.step || !suits(*it)) continue;
+    if (slots_[*it].site == wanted.site) return *it;
+    if (found == kNone) found = *it;
   }
-  if (found == kNone) members.hint.store(tag | position, std::memory_order_relaxed);
   return found;
+}
+
+bool Schedule::Ready(uint32_t i, uint64_t step) const {
+  const uint64_t finished = Word(step, kFinished);
+  for (uint32_t e = slots_[i].first_edge; e < slots_[i + 1].first_edge; ++e) {
+    const uint32_t before = edges_[e] >> 1;
+    if (edges_[e] & 1 ? LiveFromEarlier(before, step) : states_[before].word.load() != finished) {
+      return false;
+    }
+  }
+  return true;
+}
+
+bool Schedule::Taken(uint32_t i, uint64_t step) const {
+  const uint64_t word = states_[i].word.load(std::memory_order_relaxed);
+  return StateOf(word) == kLive || word == Word(step, kFinished);
 }
 
 }  // namespace plimsoll

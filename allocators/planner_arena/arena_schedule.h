@@ -34,6 +34,7 @@ class Schedule {
     uint32_t offset = kNone;  // granules; kNone: planned to be served upstream
     uint32_t size = 0;        // granules
     uint32_t alignment_log2 = 0;
+    uint32_t site = 0;
     uint32_t first_edge = 0;  // its predecessors end where the next slot's begin
     uint32_t owner = kNone;   // where its offset stands among the owners
   };
@@ -67,9 +68,25 @@ class Schedule {
   // The live slot whose block begins at `offset` granules, or kNone.
   uint32_t LiveSlotAt(uint32_t offset) const;
 
-  // A slot of exactly this size and alignment that could not yet be ruled out for this
-  // step, or kNone: the earliest of this site, or else the earliest. The caller claims it.
-  uint32_t FindUnused(uint64_t step, uint32_t size, uint32_t alignment_log2, uint32_t site);
+  // What a request asks for that is not the next one planned.
+  struct Wanted {
+    uint64_t step = 0;
+    uint32_t size = 0;  // granules
+    uint32_t alignment_log2 = 0;
+    uint32_t site = 0;
+  };
+  // The first slot in [begin, end) of exactly this size and alignment that could not yet
+  // be ruled out for the step, and of this site if there is one; or kNone. The caller
+  // claims it.
+  uint32_t FindUnused(const Wanted& wanted, uint32_t begin, uint32_t end) const;
+  // Such a slot anywhere, whose bytes nobody needs before it: claiming it takes nothing
+  // from any request but its own.
+  uint32_t FindReady(const Wanted& wanted) const;
+  // Whether slot `i` was handed out in the step, or still is since an earlier one.
+  bool Taken(uint32_t i, uint64_t step) const;
+
+  // Whether any slot is of exactly this size and alignment.
+  bool Has(uint32_t size, uint32_t alignment_log2) const;
 
   // Which recorded request the block of live slot `i` answers.
   void SetRequest(uint32_t i, const RequestRef& request) { requests_[i] = request; }
@@ -80,8 +97,8 @@ class Schedule {
   uint32_t LaneEnd(uint32_t lane) const { return LaneBegin(lane + 1); }
 
   const Slot& slot(uint32_t i) const { return slots_[i]; }
-  uint32_t lane(uint32_t i) const { return places_[i].lane; }
-  uint32_t site(uint32_t i) const { return places_[i].site; }
+  uint32_t lane(uint32_t i) const { return lanes_[i]; }
+  uint32_t site(uint32_t i) const { return slots_[i].site; }
   bool live(uint32_t i) const { return StateOf(states_[i].word.load()) == kLive; }
   uint64_t live_bytes(uint32_t i) const { return states_[i].bytes.load(); }
   uint32_t num_slots() const { return static_cast<uint32_t>(slots_.size() - 1); }
@@ -106,8 +123,6 @@ class Schedule {
     uint64_t key = 0;
     uint32_t begin = 0;
     uint32_t end = 0;
-    // step << 32 | position before which no slot is unused. Only a hint.
-    std::atomic<uint64_t> hint{0};
   };
 
   static uint64_t ClassKey(uint32_t size, uint32_t alignment_log2) {
@@ -124,6 +139,11 @@ class Schedule {
   void MakeEdges();
   void MakeOwners();
   void MakeClasses();
+  template <typename Suits>
+  uint32_t Find(const Wanted& wanted, uint32_t begin, uint32_t end, Suits suits) const;
+  bool Ready(uint32_t i, uint64_t step) const;
+  // Where the size class stands among classes_, or kNone.
+  uint32_t FindClass(uint32_t size, uint32_t alignment_log2) const;
   bool FinishSkipped(uint32_t i, uint64_t step);
   bool Bar(uint32_t i, uint64_t step);
   void BarRanges(std::vector<Range> ranges, uint64_t step);
@@ -133,11 +153,7 @@ class Schedule {
   const Layout layout_;
   std::vector<Slot> slots_;  // by lane, in order; one more as a sentinel
   std::vector<uint32_t> lane_begin_;
-  struct Place {
-    uint32_t lane = 0;
-    uint32_t site = 0;
-  };
-  std::vector<Place> places_;  // by slot
+  std::vector<uint32_t> lanes_;  // by slot
   // Predecessors: slot << 1 | whether it is that slot's block of the step before.
   std::vector<uint32_t> edges_;
   std::vector<bool> carried_;  // by slot: its block is meant to live into the next step
@@ -172,7 +188,9 @@ inline bool Schedule::Claim(uint32_t i, uint64_t step, uint64_t bytes) {
     return false;
   }
   state.bytes.store(bytes, std::memory_order_relaxed);
-  owners_[slots_[i].owner].slot.store(i, std::memory_order_relaxed);
+  // Mostly it stands there from the step before, and other threads read the same line.
+  std::atomic<uint32_t>& owner = owners_[slots_[i].owner].slot;
+  if (owner.load(std::memory_order_relaxed) != i) owner.store(i, std::memory_order_relaxed);
   return true;
 }
 

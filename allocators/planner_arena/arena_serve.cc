@@ -1,5 +1,6 @@
 // The part of a timeline that is off the planned path: requests that are not the next
 // one planned, recording, and steps that leave their plan.
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 
@@ -14,8 +15,8 @@ constexpr uint32_t kEarly = 64;
 constexpr uint32_t kManyStrays = 4;
 // Changes of plan within one step.
 constexpr int kMostSwitches = 2;
-// Unused slots of a request's size that are tried.
-constexpr int kTries = 3;
+// Planned requests that are left out, or come late, all at once.
+constexpr uint32_t kResync = 8;
 
 }  // namespace
 
@@ -34,26 +35,16 @@ void* Timeline::LeaveUpstream(Lane& lane) {
   return nullptr;
 }
 
-void* Timeline::ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site) {
+void* Timeline::ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site,
+                               bool waits) {
   const uint64_t granules = (bytes + kGranuleBytes - 1) / kGranuleBytes;
   lane.missed = true;
   if (granules == 0 || granules >= Schedule::kNone) return nullptr;
   const auto size = static_cast<uint32_t>(granules);
   if (!lane.lent && lane.requests <= kEarly) Depart(lane, size, alignment_log2);
-  if (!lane.lent) {
-    // A few tries: a slot whose bytes are still in use is passed over.
-    for (int attempt = 0; attempt < kTries && lane.plan != nullptr; ++attempt) {
-      const uint32_t i = lane.plan->FindUnused(lane.serve, size, alignment_log2, site);
-      if (i == Schedule::kNone) {
-        if (lane.requests <= kEarly && ++lane.strays == kManyStrays) Borrow(lane);
-        break;
-      }
-      if (void* const block = TakeSlot(lane, i, bytes)) {
-        // The lane goes on from there, unless the slot was another lane's.
-        if (lane.plan->lane(i) == lane.index) lane.next = i + 1;
-        return block;
-      }
-    }
+  if (!lane.lent && lane.plan != nullptr) {
+    const Schedule::Wanted wanted = {lane.serve, size, alignment_log2, site};
+    if (void* const block = TakeOutOfOrder(lane, wanted, bytes, waits)) return block;
   }
   if (lane.lent && lane.next < lane.end) {
     const uint32_t i = lane.next++;
@@ -64,6 +55,38 @@ void* Timeline::ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2
     }
   }
   lane.counters.misses[SizeClassOf(size)].Add(1);
+  return nullptr;
+}
+
+// A slot of exactly what is asked for, without taking from other requests what they are
+// about to need: one miss must not lead to the next.
+void* Timeline::TakeOutOfOrder(Lane& lane, const Schedule::Wanted& wanted, size_t bytes,
+                               bool waits) {
+  const Schedule& plan = *lane.plan;
+  // Left out so far, a moment ago rather than long ago.
+  const uint32_t first = plan.LaneBegin(lane.index);
+  const uint32_t recent = lane.next - std::min(lane.next - first, kResync);
+  uint32_t i = plan.FindUnused(wanted, recent, lane.next);
+  if (i == Schedule::kNone) i = plan.FindUnused(wanted, first, recent);
+  if (i != Schedule::kNone) {
+    if (void* const block = TakeSlot(lane, i, bytes)) return block;
+  }
+  // Its own slot is there, and only its bytes are in use.
+  if (waits) return nullptr;
+  // About to come: what was to come before is left out, or comes later.
+  i = plan.FindUnused(wanted, lane.next, std::min(lane.next + kResync, lane.end));
+  if (i != Schedule::kNone) {
+    if (void* const block = TakeSlot(lane, i, bytes)) {
+      lane.next = i + 1;
+      return block;
+    }
+  }
+  i = plan.FindReady(wanted);
+  if (i != Schedule::kNone) return TakeSlot(lane, i, bytes);
+  if (plan.FindUnused(wanted, 0, plan.num_slots()) == Schedule::kNone && lane.requests <= kEarly &&
+      ++lane.strays == kManyStrays) {
+    Borrow(lane);
+  }
   return nullptr;
 }
 
@@ -167,11 +190,16 @@ void Timeline::NoteMissedFreed(uint64_t step, size_t bytes) {
 void Timeline::Abandon(const Lane& lane) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (serve_.load() != lane.serve || plan_ == nullptr) return;
+  LeavePlan();
+  GiveBackFree();
+}
+
+// Claims under the old number end first, then what they hold may be looked at.
+void Timeline::LeavePlan() {
   serve_.store(++last_serve_);
   plan_.reset();
   step_.abandoned = true;
   shared_.epoch.fetch_add(1, std::memory_order_release);
-  range_.DiscardAllBut(LiveBytes());
 }
 
 }  // namespace plimsoll

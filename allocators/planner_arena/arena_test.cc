@@ -8,47 +8,12 @@
 #include <thread>
 #include <vector>
 
+#include "allocators/planner_arena/arena_testing.h"
+
 namespace plimsoll {
 namespace {
 
-// Hands out real memory and counts what is still held of it.
-class CountingUpstream : public std::pmr::memory_resource {
- public:
-  int64_t allocs = 0;
-  int64_t blocks = 0;
-  int64_t bytes = 0;
-
- protected:
-  void* do_allocate(size_t size, size_t alignment) override {
-    void* const block = std::pmr::new_delete_resource()->allocate(size, alignment);
-    ++allocs;
-    ++blocks;
-    bytes += static_cast<int64_t>(size);
-    return block;
-  }
-  void do_deallocate(void* block, size_t size, size_t alignment) override {
-    std::pmr::new_delete_resource()->deallocate(block, size, alignment);
-    --blocks;
-    bytes -= static_cast<int64_t>(size);
-  }
-  bool do_is_equal(const memory_resource& other) const noexcept override { return this == &other; }
-};
-
-ArenaConfiguration Quick() {
-  ArenaConfiguration configuration;
-  configuration.start_statistic_step = 1;
-  configuration.stable_statistic_step = 2;
-  configuration.reserve_bytes = uint64_t{1} << 32;
-  configuration.plan_in_background = false;
-  return configuration;
-}
-
-std::unique_ptr<PlannerArena> MakeArena(std::pmr::memory_resource* upstream,
-                                        const ArenaConfiguration& configuration = Quick()) {
-  PlannerArena::Parts parts;
-  parts.upstream = upstream;
-  return PlannerArena::Create(configuration, parts).value();
-}
+using namespace arena_testing;
 
 void SmallStep(PlannerArena& arena) {
   const StepScope step(arena);

@@ -9,12 +9,31 @@ namespace {
 
 // Steps over which the need for committed pages is looked at before some are given back.
 constexpr uint64_t kNeedWindow = 64;
-// A step whose misses hold more than this, and more than a quarter of its plan, had
+// A step whose misses hold more than this, and more than an eighth of its plan, had
 // better run without the plan: what it holds idle is worth more than what it serves.
-constexpr int64_t kLeastToAbandon = int64_t{16} << 20;
+constexpr int64_t kLeastToAbandon = int64_t{4} << 20;
 
 uint32_t Log2Of(size_t alignment) {
   return static_cast<uint32_t>(std::countr_zero(std::max<size_t>(alignment, kGranuleBytes)));
+}
+
+// Decides whether lanes share bytes: only if that makes the plan lower.
+std::shared_ptr<Schedule> MakeSchedule(PlanOrder& order, const PlanFunction& planner,
+                                       double seconds, uint64_t most_bytes) {
+  if (order.profile.lanes.size() < 2) {
+    Layout layout = MakeLayout(order.profile, planner, seconds, most_bytes);
+    return std::make_shared<Schedule>(order.profile, std::move(layout));
+  }
+  const StepProfile& latest = order.latest.lanes.empty() ? order.profile : order.latest;
+  Layout apart = MakeLayoutByLane(latest, planner, seconds / 2, most_bytes);
+  if (!order.lanes_apart) {
+    Layout joint = MakeLayout(order.profile, planner, seconds / 2, most_bytes);
+    if (joint.height < apart.height) {
+      return std::make_shared<Schedule>(order.profile, std::move(joint));
+    }
+  }
+  order.lanes_apart = true;
+  return std::make_shared<Schedule>(latest, std::move(apart));
 }
 
 }  // namespace
@@ -37,6 +56,7 @@ Timeline::Begun Timeline::BeginStep(uint64_t shape_key) {
   step_.allocs_before = SumAllocs();
   step_.misses_before = SumMisses();
   const bool new_plans = plans_ready_.load(std::memory_order_acquire) && InstallPlans();
+  step_.waiting = plans_.all().empty() && !in_work_.empty();
   plan_.reset();
   missed_bytes_.store(0, std::memory_order_relaxed);
   missed_step_.store(step_.id, std::memory_order_relaxed);
@@ -67,9 +87,12 @@ bool Timeline::EndStep() {
   outcome.misses = step_.abandoned ? outcome.requests : SumMisses() - step_.misses_before;
   if (step_.plan != 0 || step_.abandoned) learner_.Note(outcome);
   if (step_.recording) {
+    const bool collecting = learner_.collecting();
     if (std::optional<StepProfile> profile = recorder_.EndStep(step_.wanted)) {
       QueuePlans(learner_.Consider(*std::move(profile), kept_outcome_, plans_));
     }
+    // The last step of the collection was followed by this one, which is not wanted then.
+    if (collecting && !learner_.collecting()) recorder_.Forget();
     if (step_.wanted) kept_outcome_ = outcome;
     recording_.store(recorder_.Following(), std::memory_order_relaxed);
   }
@@ -113,11 +136,12 @@ void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
   if (!range_.Prepare(schedule.height() * kGranuleBytes)) return;
   schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
   plans_.MarkUsed(*plan, step_.id);
+  plans_.ForgetIdle(schedule);
   plan_ = plan->schedule;
   step_.plan = plan->id;
   recent_need_ = std::max(recent_need_, schedule.height());
   abandon_at_.store(
-      std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 4)),
+      std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 8)),
       std::memory_order_relaxed);
 }
 
@@ -168,6 +192,7 @@ bool Timeline::EnterStep(Lane& lane, size_t bytes, size_t alignment) {
 void Timeline::Enter(Lane& lane) {
   lane.serve = last_serve_;
   lane.recording = step_.recording;
+  lane.maps = step_.recording || step_.abandoned || step_.waiting;
   lane.lent = step_.lent;
   lane.pin = plan_;
   lane.plan = plan_.get();
@@ -187,12 +212,21 @@ void Timeline::QueuePlans(std::vector<PlanOrder> orders) {
 void Timeline::StartPlanning() {
   if (orders_.empty()) return;
   in_work_ = std::exchange(orders_, {});
-  const auto plan = [this] {
+  uint64_t most_bytes = ReservationOf(shared_.configuration);
+  if (shared_.configuration.limit_bytes != 0) {
+    most_bytes = std::min(most_bytes, shared_.configuration.limit_bytes);
+  }
+  planned_.reserve(in_work_.size());
+  const auto plan = [this, most_bytes] {
     const double seconds =
         shared_.configuration.plan_seconds / static_cast<double>(in_work_.size());
-    for (const PlanOrder& order : in_work_) {
-      Layout layout = MakeLayout(order.profile, shared_.planner, seconds);
-      planned_.push_back(std::make_shared<Schedule>(order.profile, std::move(layout)));
+    for (PlanOrder& order : in_work_) {
+      // A planner that fails costs this plan, not the program.
+      try {
+        planned_.push_back(MakeSchedule(order, shared_.planner, seconds, most_bytes));
+      } catch (...) {
+        planned_.push_back(nullptr);
+      }
     }
     plans_ready_.store(true, std::memory_order_release);
   };
@@ -219,6 +253,7 @@ bool Timeline::InstallPlans() {
   plans_ready_.store(false, std::memory_order_relaxed);
   for (size_t i = 0; i < in_work_.size(); ++i) {
     const PlanOrder& order = in_work_[i];
+    if (planned_[i] == nullptr) continue;
     uint64_t replaces = order.replaces;
     bool superfluous = false;
     // While this one was planned, another for the same purpose may have come first.
@@ -239,6 +274,7 @@ bool Timeline::InstallPlans() {
     plan.schedule = planned_[i];
     plan.shape_key = order.shape_key;
     plan.covers_shapes = order.covers_shapes;
+    plan.lanes_apart = order.lanes_apart;
     plan.made_in_step = step_.id;
     plans_.Add(std::move(plan), replaces);
     any = true;
@@ -246,6 +282,7 @@ bool Timeline::InstallPlans() {
   in_work_.clear();
   planned_.clear();
   StartPlanning();
+  if (plans_.all().empty() && in_work_.empty()) learner_.Restart();
   return any;
 }
 
@@ -261,7 +298,25 @@ std::vector<ArenaRange::Bytes> Timeline::LiveBytes() {
 
 size_t Timeline::Trim() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (serve_.load() != 0 || range_.base() == 0) return 0;
+  return serve_.load() != 0 ? 0 : GiveBackFree();
+}
+
+size_t Timeline::GiveWay() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  if (plan_ != nullptr && serve_.load() != 0) LeavePlan();
+  return GiveBackFree();
+}
+
+size_t Timeline::IdleBytes() {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  size_t bytes = range_.committed();
+  for (const ArenaRange::Bytes& block : LiveBytes()) bytes -= block.end - block.begin;
+  return bytes;
+}
+
+// REQUIRES: no plan serves.
+size_t Timeline::GiveBackFree() {
+  if (range_.base() == 0) return 0;
   const std::vector<ArenaRange::Bytes> live = LiveBytes();
   const size_t above = range_.ShrinkTo(live.empty() ? 0 : live.back().end);
   return above + range_.DiscardAllBut(live);
@@ -290,11 +345,21 @@ int64_t Timeline::SumAllocs() const {
   return allocs;
 }
 
-int64_t Timeline::LaneBytes() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
+int64_t Timeline::SumBytes() const {
   int64_t bytes = 0;
   for (const auto& lane : lanes_) bytes += lane->counters.bytes.Get();
   return bytes;
+}
+
+int64_t Timeline::LaneBytes() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return SumBytes();
+}
+
+std::optional<int64_t> Timeline::TryLaneBytes() const {
+  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
+  if (!lock.owns_lock()) return std::nullopt;
+  return SumBytes();
 }
 
 Timeline::Report Timeline::GetReport() {
@@ -339,7 +404,8 @@ Timeline::Report Timeline::GetReport() {
   see_free(range_.committed());
   for (const auto& plan : plans_.all()) {
     report.plans.push_back({plan->schedule, plan->id, plan->shape_key, plan->covers_shapes,
-                            plan->steps, static_cast<int64_t>(steps_ - plan->made_in_step)});
+                            plan->lanes_apart, plan->steps,
+                            static_cast<int64_t>(steps_ - plan->made_in_step)});
   }
   return report;
 }

@@ -90,10 +90,17 @@ class Timeline {
 
   // Gives free pages back to the system; returns bytes. Nothing while a step is open.
   size_t Trim();
+  // The same in the midst of a step, which then goes on without its plan: the last resort
+  // before a request fails.
+  size_t GiveWay();
+  // What GiveWay would give, about.
+  size_t IdleBytes();
 
   uint32_t index() const { return index_; }
   // Bytes allocated minus freed by the threads of its lanes.
   int64_t LaneBytes() const;
+  // The same without waiting for another thread; nothing if that is in the way.
+  std::optional<int64_t> TryLaneBytes() const;
 
   struct Report;
   Report GetReport();
@@ -108,6 +115,7 @@ class Timeline {
     bool unknown_shape = false;
     bool lent = false;
     bool abandoned = false;
+    bool waiting = false;  // for the first plan, which is being made
     bool recording = false;
     bool wanted = false;  // recorded for its own sake
     int switches = 0;
@@ -119,7 +127,9 @@ class Timeline {
   void Activate(KeptPlan* plan, uint64_t previous);
   void Enter(Lane& lane);
   void StartRecording();
-  void* ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site);
+  void* ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site,
+                       bool waits);
+  void* TakeOutOfOrder(Lane& lane, const Schedule::Wanted& wanted, size_t bytes, bool waits);
   void* TakeSlot(Lane& lane, uint32_t i, size_t bytes);
   void* LeaveUpstream(Lane& lane);
   void Depart(Lane& lane, uint32_t size, uint32_t alignment_log2);
@@ -127,6 +137,8 @@ class Timeline {
   void SwitchTo(Lane& lane, KeptPlan& plan);
   bool CommitFor(Lane& lane, uint32_t end);
   void Abandon(const Lane& lane);
+  void LeavePlan();
+  size_t GiveBackFree();
   void QueuePlans(std::vector<PlanOrder> orders);
   void StartPlanning();
   bool InstallPlans();
@@ -134,6 +146,7 @@ class Timeline {
   void ShrinkToRecentNeed();
   int64_t SumMisses() const;
   int64_t SumAllocs() const;
+  int64_t SumBytes() const;
 
   const uint32_t index_;
   const Shared shared_;
@@ -146,7 +159,8 @@ class Timeline {
   std::atomic<uint64_t> missed_step_{0};
   std::atomic<int64_t> abandon_at_{0};  // missed_bytes_ at which the plan is given up
 
-  mutable std::mutex mutex_;
+  // On a line of its own: what every request reads stands above.
+  alignas(64) mutable std::mutex mutex_;
   uint64_t steps_ = 0;           // begun so far; the last one's identity
   uint64_t last_serve_ = 0;      // the last value of serve_ but 0
   uint64_t previous_serve_ = 0;  // at the end of the step before
@@ -177,6 +191,7 @@ struct Timeline::Report {
     uint64_t id = 0;
     uint64_t shape_key = 0;
     bool covers_shapes = false;
+    bool lanes_apart = false;
     int64_t steps_served = 0;
     int64_t age_steps = 0;  // steps since it was made
   };
@@ -204,17 +219,19 @@ struct Timeline::Report {
 inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site) {
   const uint64_t size = (bytes + kGranuleBytes - 1) / kGranuleBytes;
   ++lane.requests;
+  bool waits = false;
   if (lane.next < lane.end) {
     const Schedule::Slot& slot = lane.plan->slot(lane.next);
-    if (slot.size == size && slot.alignment_log2 == alignment_log2) {
+    if (slot.size == size && slot.alignment_log2 == alignment_log2 && slot.site == site) {
       const uint32_t i = lane.next++;
       if (slot.offset == Schedule::kNone) {
         return LeaveUpstream(lane);
       }
       if (void* const block = TakeSlot(lane, i, bytes)) return block;
+      waits = !lane.plan->Taken(i, lane.serve);
     }
   }
-  return ServeElsewhere(lane, bytes, alignment_log2, site);
+  return ServeElsewhere(lane, bytes, alignment_log2, site, waits);
 }
 
 inline void* Timeline::TakeSlot(Lane& lane, uint32_t i, size_t bytes) {

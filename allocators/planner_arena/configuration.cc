@@ -1,5 +1,7 @@
 #include "allocators/planner_arena/configuration.h"
 
+#include <strings.h>
+
 #include <charconv>
 #include <cstdlib>
 #include <sstream>
@@ -14,8 +16,6 @@ constexpr const char* kStart = "START_STATISTIC_STEP";
 constexpr const char* kStable = "STABLE_STATISTIC_STEP";
 constexpr const char* kMax = "MAX_STATISTIC_STEP";
 constexpr int64_t kMostSteps = 1'000'000'000;
-// Offsets are 32-bit numbers of 64-byte granules, and one value is set aside.
-constexpr uint64_t kMostReserved = (uint64_t{1} << 38) - 4096;
 
 std::string AllowedSteps(int64_t least) {
   return "expected a number of steps from " + std::to_string(least) + " to " +
@@ -25,13 +25,13 @@ std::string AllowedSteps(int64_t least) {
 Status ReadFlag(const char* name, bool& value) {
   const char* const text = std::getenv(name);
   if (text == nullptr) return {};
-  const std::string_view given = text;
-  if (given == "true" || given == "1") {
+  const auto is = [text](const char* word) { return strcasecmp(text, word) == 0; };
+  if (is("true") || is("1")) {
     value = true;
-  } else if (given == "false" || given == "0") {
+  } else if (is("false") || is("0")) {
     value = false;
   } else {
-    return BadValue("environment", name, given, "expected true, false, 1 or 0");
+    return BadValue("environment", name, text, "expected true, false, 1 or 0");
   }
   return {};
 }
@@ -82,7 +82,7 @@ Status ArenaConfiguration::Check() const {
         CheckRange<int64_t>(kMax, max_statistic_step, 1, kMostSteps, "a number of steps"),
         CheckRange<double>("plan_seconds", plan_seconds, 0.001, 3600, "seconds"),
         CheckRange<int64_t>("max_plans", max_plans, 1, 1024, "a number of plans"),
-        CheckRange<uint64_t>("reserve_bytes", reserve_bytes, 0, kMostReserved, "bytes"),
+        CheckRange<uint64_t>("reserve_bytes", reserve_bytes, 0, kMostReservedBytes, "bytes"),
         CheckRange<uint64_t>("limit_bytes", limit_bytes, 0, kMostBytes, "bytes"),
         CheckRange<uint64_t>("first_region_bytes", first_region_bytes, 4096, kMostBytes, "bytes"),
         CheckRange<int64_t>("decay_ms", decay_ms, -1, kDayMs, "milliseconds")}) {

@@ -17,6 +17,9 @@ enum class Growth {
 };
 
 struct ArenaConfiguration {
+  // Offsets are 32-bit numbers of 64-byte granules, and one value is set aside.
+  static constexpr uint64_t kMostReservedBytes = (uint64_t{1} << 38) - 4096;
+
   // ENABLE_MEMORY_OPTIMIZATION (true): false sends every request upstream.
   bool enable_memory_optimization = true;
   // START_STATISTIC_STEP (100): steps that pass before the first is recorded.
@@ -36,8 +39,8 @@ struct ArenaConfiguration {
   // least recently makes room.
   int64_t max_plans = 16;
 
-  // Address space to reserve per timeline, in bytes; no plan is larger. 0: as much as
-  // the machine has memory.
+  // Address space to reserve per timeline, in bytes, at most kMostReservedBytes; what a
+  // plan has above it is served upstream. 0: as much as the machine has memory.
   uint64_t reserve_bytes = 0;
   // Bytes that the arena may hold, upstream's included; beyond it requests fail. 0: no limit.
   uint64_t limit_bytes = 0;
@@ -52,7 +55,7 @@ struct ArenaConfiguration {
   bool numa_interleave = false;
 
   // The defaults, overridden by the environment variables named above. true, false, 1
-  // and 0 are booleans; steps are integers of at least 0 (START) or 1 (the others).
+  // and 0, in any case, are booleans; steps are integers of at least 0 (START) or 1 (the others).
   static Expected<ArenaConfiguration> FromEnvironment();
 
   // The first field that is out of range, by its name.

@@ -185,6 +185,7 @@ class Parser {
           !added) {
         return added;
       }
+      if (fate < header.size()) file_.carried.push_back(fields[fate] == "carried");
     }
     return {};
   }

@@ -20,6 +20,9 @@ struct LifetimesFile {
   std::vector<std::string> rows;
   std::string header;      // without an offset; may be empty
   char separator = ',';    // between fields
+  // By buffer, of an arena's profile (else empty): whether it is freed in the step after
+  // its own, whose clock starts again.
+  std::vector<bool> carried;
   size_t outlasting = 0;   // rows of an arena's profile left out: they are in no plan
   size_t never_freed = 0;  // blocks of a log of calls that live to its end
 };

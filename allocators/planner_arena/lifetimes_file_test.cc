@@ -48,6 +48,7 @@ TEST(LifetimesFileTest, ReadsProfileOfArena) {
       "0,1,4,100,64,0,in_step,conv\n1,2,14,50,64,0,carried,loss\n2,3,,9,64,0,outlives,cache\n");
   ASSERT_EQ(file.buffers.size(), 2u);
   EXPECT_EQ(file.buffers[1].upper, 14);
+  EXPECT_EQ(file.carried, (std::vector<bool>{false, true}));
   EXPECT_EQ(file.outlasting, 1u);
 }
 

@@ -80,6 +80,9 @@ class StepRecorder {
   // `keep`: the step that ends here is wanted as well.
   std::optional<StepProfile> EndStep(bool keep);
 
+  // Drops the kept profile, and with it the need to follow the next step.
+  void Forget() { closing_ = Step{}; }
+
   // A kept profile waits for the next step.
   bool Following() const { return closing_.id != 0; }
 

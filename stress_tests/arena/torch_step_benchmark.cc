@@ -1,0 +1,88 @@
+// A training step in libtorch with its tensors on the planner arena, or on malloc, which
+// is the C library's unless another is preloaded. One contender a process:
+//
+//   bazel run //stress_tests/arena:torch_step_benchmark -- --benchmark_filter=resnet50/arena
+//
+// "TorchStep:MODEL/CONTENDER", an item being one step, after some that warm up. "faults"
+// counts page faults a step, "loss_bits" are those of the last loss.
+
+#include <benchmark/benchmark.h>
+
+#include <bit>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include "allocators/planner_arena/arena.h"
+#include "stress_tests/arena/preloaded.h"
+#include "stress_tests/arena/resident.h"
+#include "stress_tests/arena/torch_training.h"
+
+namespace plimsoll {
+namespace {
+
+constexpr int64_t kBatch = 8;
+// Recording starts after one step; a plan serves from the sixth on. As many steps on malloc:
+// the last losses are compared.
+constexpr int kWarmUp = 7;
+
+PlannerArena* MakeArena(bool huge_pages) {
+  ArenaConfiguration configuration;
+  configuration.start_statistic_step = 1;
+  configuration.stable_statistic_step = 2;
+  configuration.huge_pages = huge_pages;
+  // libtorch keeps tensors until the process ends.
+  PlannerArena* const arena = PlannerArena::Create(configuration).value().release();
+  PutTensorsInto(*arena);
+  return arena;
+}
+
+void TorchStep(benchmark::State& state, const std::string& model, PlannerArena* arena) {
+  const auto training = TorchTraining::Create(model, kBatch).value();
+  float loss = 0;
+  const auto step = [&] {
+    std::unique_ptr<StepScope> scope;
+    if (arena != nullptr) scope = std::make_unique<StepScope>(*arena);
+    loss = training->Step();
+  };
+  for (int i = 0; i < kWarmUp; ++i) {
+    step();
+    if (arena != nullptr) arena->WaitForPlan();
+  }
+  if (arena != nullptr && arena->Stats().planned_steps == 0) {
+    state.SkipWithError("no plan came to serve");
+  }
+  const int64_t faults = MinorFaults();
+  for (auto _ : state) step();
+  state.counters["faults"] = benchmark::Counter(static_cast<double>(MinorFaults() - faults),
+                                                benchmark::Counter::kAvgIterations);
+  state.counters["loss_bits"] = std::bit_cast<uint32_t>(loss);
+  if (arena != nullptr) state.counters["misses"] = static_cast<double>(arena->Stats().misses);
+  state.SetItemsProcessed(state.iterations());
+}
+
+void Register(const std::string& model, int64_t steps) {
+  const auto add = [&](const std::string& contender, auto make_arena) {
+    const std::string name = "TorchStep:" + model + "/" + contender;
+    benchmark::RegisterBenchmark(
+        name.c_str(), [=](benchmark::State& state) { TorchStep(state, model, make_arena()); })
+        ->Iterations(steps)
+        ->Unit(benchmark::kMillisecond);
+  };
+  add("malloc", []() -> PlannerArena* { return nullptr; });
+  add("arena", [] { return MakeArena(false); });
+  add("arena_huge", [] { return MakeArena(true); });
+}
+
+}  // namespace
+}  // namespace plimsoll
+
+int main(int argc, char** argv) {
+  plimsoll::Register("resnet50", 5);
+  plimsoll::Register("transformer", 5);
+  benchmark::AddCustomContext("malloc", plimsoll::LibraryOfMalloc());
+  benchmark::Initialize(&argc, argv);
+  if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
+  benchmark::RunSpecifiedBenchmarks();
+  return 0;
+}
