@@ -307,9 +307,9 @@ size_t Timeline::GiveWay() {
 
 size_t Timeline::IdleBytes() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  size_t bytes = range_.committed();
-  for (const ArenaRange::Bytes& block : LiveBytes()) bytes -= block.end - block.begin;
-  return bytes;
+  size_t live = 0;
+  for (const ArenaRange::Bytes& block : LiveBytes()) live += block.end - block.begin;
+  return range_.committed() - std::min(live, range_.committed());
 }
 
 // REQUIRES: no plan serves.
