@@ -158,8 +158,8 @@ TEST(ArenaMemory, DecaysWhenStepsPause) {
     }
     return done();
   };
-  EXPECT_TRUE(wait_for([&] { return ResidentBytes(blocks[0], 8 * kMiB) == 0; }));
-  EXPECT_EQ(arena->Stats().allocator.bytes_reserved, 0);
+  EXPECT_TRUE(wait_for([&] { return arena->Stats().allocator.bytes_reserved == 0; }));
+  EXPECT_EQ(ResidentBytes(blocks[0], 8 * kMiB), 0u);
   // In the next pause again, but not while a step is open.
   {
     const StepScope step(*arena);
