@@ -86,6 +86,7 @@ TEST(ArenaMemory, TrimSparesLiveBlocks) {
   EXPECT_EQ(arena->Trim(), 4 * kMiB);
   EXPECT_EQ(ResidentBytes(blocks[1], 2 * kMiB), 2 * kMiB);
   EXPECT_EQ(ResidentBytes(blocks[0], kMiB), 0u);
+  EXPECT_EQ(ResidentBytes(blocks[2], 3 * kMiB), 0u);
   EXPECT_TRUE(AllBytesAre(blocks[1], 2 * kMiB, 7));
   arena->Free(blocks[1]);
   EXPECT_EQ(arena->Stats().allocator.bytes_in_use, 0);
