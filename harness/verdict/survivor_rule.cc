@@ -305,7 +305,6 @@ struct Wander {
     return 2 * std::max(0.0, middle - static_cast<double>(lowest));
   }
   double Rise() const { return now > before ? static_cast<double>(now - before) : 0; }
-  bool IsLevel() const { return Rise() <= Range(); }
 };
 
 // level_bytes_per_iteration: what came since the reference, by a leak as well, is at most what
@@ -328,10 +327,17 @@ std::optional<double> LevelOf(const View& view) {
     blocks.*at = site->live_blocks;
     bytes.*at = site->live_bytes;
   }
-  if (!blocks.IsLevel() || !bytes.IsLevel()) return std::nullopt;
   const uint64_t died = CountReplacement(view, view.rule.gap).died;
   if (died < std::max<uint64_t>(kLeastReplaced, blocks.before / 4)) return std::nullopt;
-  return (bytes.Rise() + 2 * bytes.Range()) / (view.now - view.reference);
+  // As many come as go: two counts of that size differ by chance alone, and in bytes by what
+  // the sizes differ besides.
+  const double chance = 2 * std::sqrt(2.0 * static_cast<double>(died));
+  const double block_bytes =
+      static_cast<double>(bytes.before) / static_cast<double>(std::max<uint64_t>(1, blocks.before));
+  const double wander = std::max(blocks.Range(), chance);
+  const double wander_bytes = std::max(bytes.Range(), 1.5 * chance * block_bytes);
+  if (blocks.Rise() > wander || bytes.Rise() > wander_bytes) return std::nullopt;
+  return (bytes.Rise() + 2 * wander_bytes) / (view.now - view.reference);
 }
 
 }  // namespace
