@@ -9,7 +9,8 @@ void AddNoiseOptions(CLI::App& command, NoiseOptions& options) {
       .add_option("--noisy", options.metrics,
                   "Also judge these counters over several processes: unaccounted (RssAnon minus "
                   "what the ledger holds), RssAnon, PSS, 'private dirty', 'high-water mark'")
-      ->delimiter(',');
+      ->delimiter(',')
+      ->allow_extra_args(false);
   command.add_option("--children", options.children,
                      "So many further processes of each case for that; 10 and more. Alone: "
                      "--noisy unaccounted");
