@@ -201,6 +201,23 @@ TEST(ArenaLearning, LongerLifetimesArePlannedAgain) {
   EXPECT_EQ(since.misses(), 0);
 }
 
+// A longer plan that begins as the step does, but does not fit it, is not preferred to
+// the one that was made for it.
+TEST(ArenaLearning, PlanThatFitsIsPreferred) {
+  CountingUpstream upstream;
+  const auto arena = MakeArena(&upstream);
+  for (int i = 0; i < 10; ++i) {
+    const StepScope step(*arena);
+    for (size_t size : {100000, 90000, 80000, 70000}) EXPECT_TRUE(Work(*arena, {size}));
+  }
+  EXPECT_EQ(arena->Stats().misses, 0);
+  const std::vector<size_t> both_at_once = {100000, 90000};
+  Steps(*arena, 20, both_at_once);
+  const Since since(*arena);
+  EXPECT_TRUE(Steps(*arena, 20, both_at_once));
+  EXPECT_EQ(since.misses(), 0);
+}
+
 // The bar: shapes alternate among five; after each was seen twice, misses at most 1 %.
 TEST(ArenaLearning, FiveShapesInTurn) {
   for (bool named : {false, true}) {

@@ -1,6 +1,7 @@
 #include "allocators/planner_arena/arena_plans.h"
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 namespace plimsoll {
@@ -56,10 +57,11 @@ KeptPlan* KeptPlans::Choose(uint64_t shape_key, uint32_t lane, uint32_t size,
     KeptPlan* best = nullptr;
     for (const auto& plan : plans_) {
       if (!suits(*plan->schedule)) continue;
-      if (last != nullptr && last->followed_by == plan->id) return plan.get();
-      if (best == nullptr || plan->schedule->num_slots() > best->schedule->num_slots()) {
-        best = plan.get();
-      }
+      const auto rank = [&](const KeptPlan& kept) {
+        return std::tuple(!kept.drifted, last != nullptr && last->followed_by == kept.id,
+                          kept.schedule->num_slots());
+      };
+      if (best == nullptr || rank(*plan) > rank(*best)) best = plan.get();
     }
     return best;
   };

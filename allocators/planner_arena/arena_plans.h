@@ -23,6 +23,7 @@ struct KeptPlan {
   uint64_t made_in_step = 0;
   uint64_t last_used_in_step = 0;
   int64_t steps = 0;         // that it served
+  bool drifted = false;      // the last of them that it served alone did not fit it
   uint64_t followed_by = 0;  // the plan of the step after its last one, 0: not known
 };
 
@@ -36,8 +37,8 @@ class KeptPlans {
 
   // The plan for a step whose first request, in `lane`, is this. With a key: that
   // shape's plan. Else, among those that begin so: the one that followed `previous` the
-  // last time, or the one with the most requests; if none begins so, the same among those
-  // that have such a request anywhere. nullptr: none has.
+  // last time, or the one with the most requests, but rather one whose last step fitted; if none
+  // begins so, the same among those that have such a request anywhere. nullptr: none has.
   KeptPlan* Choose(uint64_t shape_key, uint32_t lane, uint32_t size, uint32_t alignment_log2,
                    uint64_t previous);
 

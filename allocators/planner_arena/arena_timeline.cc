@@ -98,6 +98,7 @@ bool Timeline::EndStep() {
   }
   if (KeptPlan* const plan = plans_.Find(step_.plan)) {
     ++plan->steps;
+    if (step_.switches == 0) plan->drifted = outcome.Drifted() && !outcome.unknown_shape;
     ++planned_steps_;
     if (KeptPlan* const previous = plans_.Find(previous_plan_)) previous->followed_by = plan->id;
   }
