@@ -75,7 +75,8 @@ class Checked {
     std::memset(begin_, mark, bytes);
   }
   void Free(PlannerArena& arena) {
-    for (size_t at = 0; at < bytes_; ++at) ASSERT_EQ(begin_[at], mark_) << "byte " << at;
+    if (begin_ == nullptr) return;
+    EXPECT_TRUE(AllBytesAre(begin_, bytes_, mark_)) << bytes_ << " bytes";
     arena.Free(begin_);
     *this = Checked();
   }

@@ -263,11 +263,11 @@ TEST(ArenaLearning, ShapesThatNeverRepeatDoNotPileUp) {
   std::mt19937 random(7);
   size_t most = 0;
   for (int i = 0; i < 300; ++i) {
-    const size_t batch = 50 + random() % 100;
+    const size_t batch = 5000 + random() % 10000;
     std::vector<size_t> sizes;
     size_t sum = 0;
     for (size_t layer = 1; layer <= 20; ++layer) {
-      sizes.push_back(layer * 10 * batch);
+      sizes.push_back(layer * batch);
       sum += sizes.back();
     }
     most = std::max(most, sum);

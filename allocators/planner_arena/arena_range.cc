@@ -88,6 +88,20 @@ bool ArenaRange::CommitExactly(size_t end) {
   return true;
 }
 
+void ArenaRange::Normalize(std::vector<Bytes>& ranges) {
+  std::sort(ranges.begin(), ranges.end(),
+            [](const Bytes& a, const Bytes& b) { return a.begin < b.begin; });
+  size_t kept = 0;
+  for (const Bytes& range : ranges) {
+    if (kept > 0 && range.begin < ranges[kept - 1].end) {
+      ranges[kept - 1].end = std::max(ranges[kept - 1].end, range.end);
+    } else {
+      ranges[kept++] = range;
+    }
+  }
+  ranges.resize(kept);
+}
+
 size_t ArenaRange::DiscardAllBut(const std::vector<Bytes>& live) {
   size_t given = 0;
   size_t free_from = 0;

@@ -49,7 +49,9 @@ class ArenaRange {
   // far as the system and the budget grant them. False: not even `end`.
   bool CommitTo(size_t end, size_t useful);
 
-  // Gives back what lies between the `live` ranges, which must be sorted. Bytes.
+  // Sorts ranges and joins those that overlap.
+  static void Normalize(std::vector<Bytes>& ranges);
+  // Gives back what lies between the `live` ranges, which must be normalized. Bytes.
   size_t DiscardAllBut(const std::vector<Bytes>& live);
   // Gives back, and no longer holds, what lies above `end`. Bytes.
   size_t ShrinkTo(size_t end);

@@ -156,6 +156,20 @@ TEST(ArenaRange, GivesBackWholePagesBetweenLiveBlocks) {
   EXPECT_EQ(budget.held(), static_cast<int64_t>(5 * kPage));
 }
 
+TEST(ArenaRange, NormalizedRangesAreSortedAndApart) {
+  std::vector<ArenaRange::Bytes> ranges = {{50, 60}, {200, 300}, {0, 100}, {300, 310}, {90, 120}};
+  ArenaRange::Normalize(ranges);
+  ASSERT_EQ(ranges.size(), 3u);
+  EXPECT_EQ(ranges[0].begin, 0u);
+  EXPECT_EQ(ranges[0].end, 120u);
+  EXPECT_EQ(ranges[1].begin, 200u);
+  EXPECT_EQ(ranges[1].end, 300u);
+  EXPECT_EQ(ranges[2].end, 310u);
+  ranges.clear();
+  ArenaRange::Normalize(ranges);
+  EXPECT_TRUE(ranges.empty());
+}
+
 TEST(ArenaRange, PreallocatesAndPopulatesOnce) {
   FakePages pages;
   ArenaBudget budget(0);

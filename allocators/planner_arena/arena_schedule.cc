@@ -184,7 +184,11 @@ size_t Schedule::Prepare(uint64_t step, uint64_t previous, std::vector<Range> ba
 void Schedule::BarRanges(std::vector<Range> ranges, uint64_t step) {
   const auto by_begin = [](const Range& a, const Range& b) { return a.begin < b.begin; };
   std::sort(ranges.begin(), ranges.end(), by_begin);
-  // Live blocks never overlap, so the ranges are in the order of their ends, too.
+  // A claim on its way to be undone may look live across a block that is: for each range
+  // the greatest end up to it.
+  for (size_t r = 1; r < ranges.size(); ++r) {
+    ranges[r].end = std::max(ranges[r].end, ranges[r - 1].end);
+  }
   for (uint32_t i = 0; i < num_slots(); ++i) {
     const Slot& slot = slots_[i];
     if (slot.offset == kNone) continue;

@@ -128,6 +128,10 @@ inline std::unique_ptr<PlannerArena> MakeArena(std::pmr::memory_resource* upstre
   return PlannerArena::Create(configuration, parts).value();
 }
 
+inline bool AllBytesAre(const unsigned char* block, size_t bytes, unsigned char value) {
+  return block[0] == value && std::memcmp(block, block + 1, bytes - 1) == 0;
+}
+
 // Allocates each size, writes all of it, verifies all of it, and frees it.
 inline bool Work(PlannerArena& arena, const std::vector<size_t>& sizes) {
   std::vector<unsigned char*> blocks;
@@ -137,8 +141,7 @@ inline bool Work(PlannerArena& arena, const std::vector<size_t>& sizes) {
   }
   bool intact = true;
   for (size_t i = 0; i < sizes.size(); ++i) {
-    const auto mark = static_cast<unsigned char>(i + 1);
-    for (size_t at = 0; at < sizes[i]; ++at) intact = intact && blocks[i][at] == mark;
+    intact = AllBytesAre(blocks[i], sizes[i], static_cast<unsigned char>(i + 1)) && intact;
     arena.Free(blocks[i]);
   }
   return intact;

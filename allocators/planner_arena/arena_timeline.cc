@@ -291,8 +291,8 @@ std::vector<ArenaRange::Bytes> Timeline::LiveBytes() {
   for (const Schedule::Range& range : plans_.LiveRanges(nullptr)) {
     live.push_back({range.begin * kGranuleBytes, range.end * kGranuleBytes});
   }
-  std::sort(live.begin(), live.end(),
-            [](const auto& a, const auto& b) { return a.begin < b.begin; });
+  // A claim on its way to be undone may look live across a block that is.
+  ArenaRange::Normalize(live);
   return live;
 }
 
@@ -309,9 +309,9 @@ size_t Timeline::GiveWay() {
 
 size_t Timeline::IdleBytes() {
   const std::lock_guard<std::mutex> lock(mutex_);
-  size_t bytes = range_.committed();
-  for (const ArenaRange::Bytes& block : LiveBytes()) bytes -= block.end - block.begin;
-  return bytes;
+  size_t live = 0;
+  for (const ArenaRange::Bytes& block : LiveBytes()) live += block.end - block.begin;
+  return range_.committed() - std::min(live, range_.committed());
 }
 
 // REQUIRES: no plan serves.

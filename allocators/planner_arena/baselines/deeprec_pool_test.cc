@@ -11,7 +11,8 @@ constexpr size_t kBin = 4 * kKiB;
 TEST(DeepRecPool, HeaderCountsTowardsTheBin) {
   const DeepRecPool pool(kBin);
   EXPECT_EQ(pool.BinOf(64 * kKiB), 17u);
-  EXPECT_EQ(pool.BinOf(64 * kKiB - DeepRecPool::kHeaderBytes), 16u);
+  EXPECT_EQ(pool.BinOf(64 * kKiB - 64), 16u);
+  EXPECT_EQ(pool.BinOf(64 * kKiB - 63), 17u);
   EXPECT_EQ(pool.ChunkBytes(17), 68 * kKiB);
 }
 
