@@ -173,7 +173,7 @@ TEST(ArenaReports, SnapshotIsJsonWithEverything) {
   EXPECT_EQ(controls["growth"], "grow");
   EXPECT_EQ(controls["first_region_bytes"], 2 * kMiB);
   EXPECT_EQ(controls["decay_ms"], -1);
-  EXPECT_EQ(controls["huge_pages"], false);
+  EXPECT_EQ(controls["huge_pages"], true);
   EXPECT_EQ(controls["numa_interleave"], false);
   // What Stats says, field by field.
   const ArenaStats stats = arena->Stats();

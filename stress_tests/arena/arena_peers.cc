@@ -44,7 +44,7 @@ struct Contender {
 // nothing is trimmed. jemalloc as DeepRec sets it.
 std::vector<Contender> Contenders() {
   return {{"arena", "", {}, "arena"},
-          {"arena_huge", "", {}, "arena_huge"},
+          {"arena_small_pages", "", {}, "arena_small_pages"},
           {"deeprec", "", {}, "deeprec"},
           {"bump_reset", "", {}, "bump_reset"},
           {"one_shot", "", {}, "one_shot"},

@@ -359,8 +359,8 @@ void RegisterContender(const std::string& contender, const std::string& name,
 }
 
 void Register(const std::string& name, const StepTrace& trace) {
-  RegisterContender<OnArena<false>>("arena", name, trace);
-  RegisterContender<OnArena<true>>("arena_huge", name, trace);
+  RegisterContender<OnArena<true>>("arena", name, trace);
+  RegisterContender<OnArena<false>>("arena_small_pages", name, trace);
   RegisterContender<OnMalloc>("malloc", name, trace);
   RegisterContender<OnBaseline<DeepRecBaseline>>("deeprec", name, trace);
   RegisterContender<OnBaseline<BumpReset>>("bump_reset", name, trace);

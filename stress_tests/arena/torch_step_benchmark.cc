@@ -70,8 +70,8 @@ void Register(const std::string& model, int64_t steps) {
         ->Unit(benchmark::kMillisecond);
   };
   add("malloc", []() -> PlannerArena* { return nullptr; });
-  add("arena", [] { return MakeArena(false); });
-  add("arena_huge", [] { return MakeArena(true); });
+  add("arena", [] { return MakeArena(true); });
+  add("arena_small_pages", [] { return MakeArena(false); });
 }
 
 }  // namespace
