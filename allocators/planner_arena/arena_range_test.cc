@@ -228,7 +228,9 @@ TEST(ArenaRange, HintsAreGivenOnceIfAskedFor) {
   }
   FakePages pages;
   ArenaBudget budget(0);
-  ArenaRange range(Growing(), pages, budget);
+  ArenaConfiguration none = Growing();
+  none.huge_pages = false;
+  ArenaRange range(none, pages, budget);
   ASSERT_TRUE(range.Prepare(kMiB));
   EXPECT_EQ(pages.huge_hints + pages.interleave_hints, 0);
 }

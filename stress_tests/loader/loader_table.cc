@@ -248,7 +248,7 @@ int main(int argc, char** argv) {
   }
   CLI::App app("The bars of the weight loader, measured side by side.", "loader_table");
   std::string json;
-  int rounds = 5;
+  int rounds = 9;
   app.add_option("--json", json, "write the figures to this file, too");
   app.add_option("--rounds", rounds, "of each measurement that reads 1 GiB")
       ->check(CLI::Range(1, 1000))
