@@ -7,7 +7,6 @@
 
 #include <getopt.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include <array>
 #include <cerrno>
@@ -19,6 +18,7 @@
 #include <string>
 #include <vector>
 
+#include "base/caller_folder.h"
 #include "base/file.h"
 #include "harness/runner/environment.h"
 #include "stress_tests/peer_run.h"
@@ -119,9 +119,7 @@ int Run(int argc, char** argv) {
   const std::vector<PeerLine> lines = HoldPeerLines(figures);
   std::printf("\n%s", RenderPeers(figures, lines).c_str());
   if (!request->json.empty()) {
-    // `bazel run` starts us elsewhere.
-    const char* caller = ::getenv("BUILD_WORKING_DIRECTORY");
-    const std::filesystem::path folder_of_caller = caller == nullptr ? "." : caller;
+    const std::filesystem::path folder_of_caller = CallerFolder();
     const std::string path = folder_of_caller / request->json;
     nlohmann::json document = PeersJson(figures, lines);
     document["context"] = PeerContext(folder_of_caller);

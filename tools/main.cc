@@ -1,12 +1,11 @@
 // plimsoll: the command line. Each command is a few lines over a library.
 
-#include <unistd.h>
-
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <cstdlib>
 #include <string>
 
+#include "base/caller_folder.h"
 #include "tools/exit_status.h"
 #include "tools/plan_command.h"
 #include "tools/run_command.h"
@@ -25,12 +24,10 @@ constexpr char kFooter[] =
 }  // namespace
 
 int main(int argc, char** argv) {
-  // `bazel run` starts programs in their runfiles folder; paths are the caller's.
-  if (const char* directory = std::getenv("BUILD_WORKING_DIRECTORY"); directory != nullptr) {
-    if (chdir(directory) != 0) {
-      std::perror(directory);
-      return plimsoll::kExitBadRequest;
-    }
+  // Paths are the caller's.
+  if (const plimsoll::Status entered = plimsoll::EnterCallerFolder(); !entered) {
+    std::fprintf(stderr, "plimsoll: %s\n", entered.error().message.c_str());
+    return plimsoll::kExitBadRequest;
   }
   CLI::App app(
       "Memory stress and leak tests for deep-learning runtimes: runs scenarios for many\n"

@@ -3,7 +3,6 @@
 // Counters: gap_percent above the proven bound, optimal (1 or 0), nodes searched.
 
 #include <benchmark/benchmark.h>
-#include <unistd.h>
 
 #include <cstdio>
 #include <cstdlib>
@@ -14,6 +13,7 @@
 #include "allocators/planner_arena/lifetimes_file.h"
 #include "allocators/planner_arena/planner.h"
 #include "allocators/planner_arena/validator.h"
+#include "base/caller_folder.h"
 #include "base/file.h"
 
 namespace plimsoll {
@@ -86,9 +86,10 @@ void AddTrace(const std::string& path) {
 }  // namespace plimsoll
 
 int main(int argc, char** argv) {
-  // `bazel run` starts programs in their runfiles folder; paths are the caller's.
-  if (const char* directory = std::getenv("BUILD_WORKING_DIRECTORY"); directory != nullptr) {
-    if (chdir(directory) != 0) std::perror(directory);
+  // Paths are the caller's.
+  if (const plimsoll::Status entered = plimsoll::EnterCallerFolder(); !entered) {
+    std::fprintf(stderr, "planner_benchmark: %s\n", entered.error().message.c_str());
+    return 2;
   }
   benchmark::Initialize(&argc, argv);
   for (int a = 1; a < argc; ++a) {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "base/caller_folder.h"
 #include "base/error.h"
 #include "base/file.h"
 #include "harness/verdict/characteristics.h"
@@ -115,12 +116,10 @@ int Run(const Options& options) {
 }  // namespace plimsoll
 
 int main(int argc, char** argv) {
-  // `bazel run` starts programs in their runfiles folder; paths are the caller's.
-  if (const char* directory = std::getenv("BUILD_WORKING_DIRECTORY"); directory != nullptr) {
-    if (chdir(directory) != 0) {
-      std::perror(directory);
-      return plimsoll::kBadRequest;
-    }
+  // Paths are the caller's.
+  if (const plimsoll::Status entered = plimsoll::EnterCallerFolder(); !entered) {
+    std::fprintf(stderr, "operating_characteristics: %s\n", entered.error().message.c_str());
+    return plimsoll::kBadRequest;
   }
   CLI::App app(
       "Simulates every synthetic pattern under every noise and says how often our rules,\n"

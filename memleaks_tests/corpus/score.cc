@@ -11,6 +11,7 @@
 #include <string>
 #include <vector>
 
+#include "base/caller_folder.h"
 #include "base/error.h"
 #include "harness/report/progress.h"
 #include "harness/report/terminal.h"
@@ -151,12 +152,10 @@ int Run(const Options& options) {
 }  // namespace plimsoll
 
 int main(int argc, char** argv) {
-  // `bazel run` starts programs in their runfiles folder; paths are the caller's.
-  if (const char* directory = std::getenv("BUILD_WORKING_DIRECTORY"); directory != nullptr) {
-    if (chdir(directory) != 0) {
-      std::perror(directory);
-      return plimsoll::kBadRequest;
-    }
+  // Paths are the caller's.
+  if (const plimsoll::Status entered = plimsoll::EnterCallerFolder(); !entered) {
+    std::fprintf(stderr, "score: %s\n", entered.error().message.c_str());
+    return plimsoll::kBadRequest;
   }
   CLI::App app(
       "Runs every pattern of the leak corpus at every seed, each in its own process, and\n"

@@ -17,6 +17,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/caller_folder.h"
 #include "base/file.h"
 #include "harness/runner/environment.h"
 #include "stress_tests/arena/arena_bars.h"
@@ -147,9 +148,7 @@ int Run(const Request& request) {
     std::fprintf(stderr, "arena_peers: %s\n", error.message.c_str());
     return status;
   };
-  // `bazel run` starts us elsewhere.
-  const char* const caller = ::getenv("BUILD_WORKING_DIRECTORY");
-  const std::filesystem::path folder = caller == nullptr ? "." : caller;
+  const std::filesystem::path folder = CallerFolder();
   std::vector<Trace> traces = {{"synthetic", ""}};
   for (const char* name : {"resnet50_8", "resnet50_32", "transformer_8"}) {
     traces.push_back({name, std::string(kTraces) + name + ".csv"});

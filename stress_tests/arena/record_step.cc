@@ -6,11 +6,11 @@
 
 #include <CLI/CLI.hpp>
 #include <cstdio>
-#include <cstdlib>
 #include <filesystem>
 #include <string>
 
 #include "allocators/planner_arena/arena.h"
+#include "base/caller_folder.h"
 #include "base/file.h"
 #include "stress_tests/arena/torch_training.h"
 
@@ -41,9 +41,7 @@ int Record(const std::string& model, int64_t batch, const std::string& out) {
     std::fprintf(stderr, "record_step: no plan after %d steps\n", kMostSteps);
     return 1;
   }
-  // `bazel run` starts us elsewhere.
-  const char* const caller = std::getenv("BUILD_WORKING_DIRECTORY");
-  const std::filesystem::path folder = caller == nullptr ? "." : caller;
+  const std::filesystem::path folder = CallerFolder();
   if (const Status written = WriteFile(folder / out, arena.ProfileCsv()); !written) {
     std::fprintf(stderr, "record_step: %s\n", written.error().message.c_str());
     return 2;

@@ -20,6 +20,7 @@
 #include <vector>
 
 #include "allocators/mmap_loader/loader.h"
+#include "base/caller_folder.h"
 #include "base/file.h"
 #include "base/units.h"
 #include "stress_tests/loader/bars.h"
@@ -243,9 +244,7 @@ void MeasureFirstTensor(const std::string& path, int rounds, const LoadOptions& 
 }  // namespace plimsoll
 
 int main(int argc, char** argv) {
-  if (const char* directory = std::getenv("BUILD_WORKING_DIRECTORY"); directory != nullptr) {
-    if (chdir(directory) != 0) return 2;
-  }
+  plimsoll::Must(plimsoll::EnterCallerFolder());
   CLI::App app("The bars of the weight loader, measured side by side.", "loader_table");
   std::string json;
   int rounds = 9;
