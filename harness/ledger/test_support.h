@@ -13,6 +13,8 @@ namespace plimsoll::ledger {
 
 inline HeldCount Held(ResourceKind kind) { return Read().held[static_cast<size_t>(kind)]; }
 
+inline int64_t Blocks(ResourceKind kind) { return static_cast<int64_t>(Held(kind).blocks); }
+
 // Bytes and blocks.
 using Change = std::pair<int64_t, int64_t>;
 
