@@ -62,9 +62,11 @@ Status AddOne(PeerFigures& figures, const json& benchmark, std::string_view mall
     PeerFigure::Span& span = figure.counters.try_emplace(key, count, count).first->second;
     span = {std::min(span.least, count), std::max(span.greatest, count)};
   }
-  if (figure.nanoseconds != 0 && figure.nanoseconds <= nanoseconds) return {};
-  figure.nanoseconds = nanoseconds;
-  if (benchmark.contains("faults")) figure.faults_per_cycle = benchmark.at("faults").get<double>();
+  if (benchmark.contains("faults")) {
+    const double faults = benchmark.at("faults").get<double>();
+    figure.faults_per_cycle = std::max(figure.faults_per_cycle.value_or(0), faults);
+  }
+  if (figure.nanoseconds == 0 || nanoseconds < figure.nanoseconds) figure.nanoseconds = nanoseconds;
   return {};
 }
 

@@ -17,7 +17,7 @@ namespace plimsoll {
 
 struct PeerFigure {
   double nanoseconds = 0;                  // CPU time of one item, in the fastest run
-  std::optional<double> faults_per_cycle;  // of that run; absent: not counted
+  std::optional<double> faults_per_cycle;  // the most of any run; absent: not counted
   struct Span {
     double least = 0;
     double greatest = 0;

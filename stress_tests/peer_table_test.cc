@@ -49,6 +49,30 @@ TEST(PeerTable, KeepsTheFastestRunAndNamesTheMalloc) {
   EXPECT_TRUE(written["loops"]["Alloc"]["workspace"]["faults_per_cycle"].is_null());
 }
 
+// Time is the fastest run's; what a run counts is known of all.
+TEST(PeerTable, CountsOfEveryRunAreKept) {
+  json first = Row("Touched/workspace", 100);
+  first["faults"] = 7.0;
+  first["rss"] = 1.5;
+  json second = Row("Touched/workspace", 90);
+  second["faults"] = 2.0;
+  second["rss"] = 1.25;
+  PeerFigures figures;
+  ASSERT_TRUE(AddPeerRun(figures, RunOf("/lib/libc.so.6", {first, second}), "glibc", "", "here"));
+  const PeerFigure& figure = figures.at("Touched").at("workspace");
+  EXPECT_DOUBLE_EQ(figure.nanoseconds, 90);
+  EXPECT_DOUBLE_EQ(figure.faults_per_cycle.value(), 7);
+  ASSERT_EQ(figure.counters.size(), 1u);
+  EXPECT_DOUBLE_EQ(figure.counters.at("rss").least, 1.25);
+  EXPECT_DOUBLE_EQ(figure.counters.at("rss").greatest, 1.5);
+  const std::string table = RenderPeers(figures, {}, "workspace");
+  EXPECT_THAT(table, HasSubstr("7.00 faults"));
+  EXPECT_THAT(table, HasSubstr("rss 1.5"));
+  const json row = PeersJson(figures, {}, "workspace")["loops"]["Touched"]["workspace"];
+  EXPECT_DOUBLE_EQ(row["rss"]["least"], 1.25);
+  EXPECT_DOUBLE_EQ(row["rss"]["greatest"], 1.5);
+}
+
 TEST(PeerTable, EveryLineHoldsAtItsLimitAndNotBeyond) {
   PeerFigures figures = GoodFigures();
   for (const PeerLine& line : HoldPeerLines(figures)) EXPECT_TRUE(line.holds) << line.text;

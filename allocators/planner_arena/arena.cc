@@ -4,12 +4,12 @@
 
 #include <algorithm>
 #include <bit>
+#include <cstdlib>
 #include <utility>
 
 #include "allocators/planner_arena/arena_sites.h"
 #include "allocators/planner_arena/arena_threads.h"
-#include "allocators/planner_arena/greedy.h"
-#include "allocators/planner_arena/planner.h"
+#include "allocators/planner_arena/paged_plan.h"
 #include "allocators/system/system_resource.h"
 
 namespace plimsoll {
@@ -17,8 +17,12 @@ namespace {
 
 using internal::t_memory;
 
-// Requests of a lane from one look at what the other lanes hold to the next.
-constexpr int64_t kLookEvery = 64;
+// A lane tells what it holds, and looks what the others told, every so many requests; all
+// write the same line, and each write takes it from the others. Sooner, if that changed
+// much: by more than this, and than so large a part of the most.
+constexpr int64_t kTellEvery = 64;
+constexpr int64_t kLeastToTell = int64_t{64} << 10;
+constexpr int64_t kPartToTell = 4;
 // Blocks that get pages of their own in steps that are recorded, wait for their plan or
 // leave it: malloc keeps what is freed, beside the pages that a plan needs.
 constexpr size_t kLeastToMap = size_t{32} << 10;
@@ -31,15 +35,22 @@ void RaiseTo(std::atomic<int64_t>& maximum, int64_t value) {
   }
 }
 
+bool MuchToTell(const Lane& lane) {
+  return std::abs(lane.counters.bytes.Get() - lane.told) >
+         std::max(kLeastToTell, lane.most_told / kPartToTell);
+}
+
 std::function<void()> UpstreamTrimmer(const PlannerArena::Parts& parts) {
   if (parts.trim_upstream || parts.upstream) return parts.trim_upstream;
   return [] { DefaultSystemResource().Trim(); };
 }
 
-size_t WholePages(size_t bytes) {
+size_t PageBytes() {
   static const auto page = static_cast<size_t>(sysconf(_SC_PAGESIZE));
-  return (bytes + page - 1) / page * page;
+  return page;
 }
+
+size_t WholePages(size_t bytes) { return (bytes + PageBytes() - 1) / PageBytes() * PageBytes(); }
 
 // nullptr when the system refuses.
 void* MapBlock(ArenaPages& pages, size_t bytes) {
@@ -51,10 +62,8 @@ void* MapBlock(ArenaPages& pages, size_t bytes) {
   return block;
 }
 
-// The offline planner, within its time; a profile that it refuses is planned all the same.
 Plan PlanOffline(const std::vector<Buffer>& buffers, double seconds) {
-  Expected<PlanResult> planned = MakePlan(buffers, {.time_limit = seconds});
-  return planned.has_value() ? std::move(planned->plan) : GreedyBySize(buffers);
+  return PlanOnPages(buffers, seconds, static_cast<int64_t>(PageBytes()));
 }
 
 }  // namespace
@@ -109,7 +118,7 @@ void* PlannerArena::Allocate(size_t bytes, size_t alignment) {
 
 void PlannerArena::Free(void* block) {
   if (block == nullptr) return;
-  const Lane* const lane = t_memory.arena == id_ ? t_memory.last_lane : nullptr;
+  Lane* const lane = t_memory.arena == id_ ? t_memory.last_lane : nullptr;
   Timeline* owner = lane != nullptr && lane->timeline->Owns(block) ? lane->timeline : nullptr;
   if (owner != nullptr) {
     CountFree(owner->Release(lane, block));
@@ -130,9 +139,7 @@ void PlannerArena::CountAllocate(Lane* lane, size_t bytes) {
     counters.allocs.Add(1);
     counters.bytes.Add(size);
     counters.largest.RaiseTo(size);
-    if (counters.allocs.Get() % kLookEvery == 0) {
-      LookAtOthers(*lane);
-    }
+    if (counters.allocs.Get() % kTellEvery == 0 || MuchToTell(*lane)) TellBytes(*lane);
     counters.peak.RaiseTo(counters.bytes.Get() + lane->others);
     return;
   }
@@ -142,16 +149,12 @@ void PlannerArena::CountAllocate(Lane* lane, size_t bytes) {
   RaiseTo(peak_, in_use + lane_bytes_.load(std::memory_order_relaxed));
 }
 
-// What the other lanes hold, as far as no thread has to be waited for.
-void PlannerArena::LookAtOthers(Lane& lane) const {
-  int64_t bytes = bytes_.load(std::memory_order_relaxed) - lane.counters.bytes.Get();
-  const uint32_t count = num_timelines_.load(std::memory_order_acquire);
-  for (uint32_t i = 0; i < count; ++i) {
-    const auto held = timelines_[i].load(std::memory_order_relaxed)->TryLaneBytes();
-    if (!held) return;
-    bytes += *held;
-  }
-  lane.others = bytes;
+void PlannerArena::TellBytes(Lane& lane) const {
+  const int64_t bytes = lane.counters.bytes.Get();
+  const int64_t others = lane_bytes_.fetch_add(bytes - lane.told, std::memory_order_relaxed);
+  lane.others = others - lane.told + bytes_.load(std::memory_order_relaxed);
+  lane.told = bytes;
+  lane.most_told = std::max(lane.most_told, bytes);
 }
 
 void PlannerArena::CountFree(size_t bytes) {
@@ -159,20 +162,27 @@ void PlannerArena::CountFree(size_t bytes) {
   if (t_memory.arena == id_ && t_memory.lane != nullptr &&
       t_memory.epoch == epoch_.load(std::memory_order_relaxed)) {
     t_memory.lane->counters.bytes.Add(-size);
+    if (MuchToTell(*t_memory.lane)) TellBytes(*t_memory.lane);
   } else {
     bytes_.fetch_sub(size, std::memory_order_relaxed);
   }
+}
+
+// The thread's part in a step is over.
+void PlannerArena::LeaveStep() const {
+  if (t_memory.arena == id_ && t_memory.last_lane != nullptr) TellBytes(*t_memory.last_lane);
 }
 
 // The lane of this thread in the step that it takes part in, or nullptr.
 Lane* PlannerArena::FindLane(size_t bytes, size_t alignment) {
   const uint64_t epoch = epoch_.load(std::memory_order_acquire);
   Lane* lane = nullptr;
-  if (Timeline* const timeline = TimelineOfThread()) {
-    lane = LaneOfThread(id_, *timeline);
-    if (lane == nullptr || !timeline->EnterStep(*lane, bytes, alignment)) return nullptr;
-    lane->others =
-        LaneBytes() + bytes_.load(std::memory_order_relaxed) - lane->counters.bytes.Get();
+  if (const Part part = PartOfThread(); part.timeline != nullptr) {
+    lane = LaneOfThread(id_, *part.timeline);
+    if (lane == nullptr || !part.timeline->EnterStep(*lane, part.entry, bytes, alignment)) {
+      return nullptr;
+    }
+    TellBytes(*lane);
   }
   Lane* last = t_memory.arena == id_ ? t_memory.last_lane : nullptr;
   if (lane != nullptr) last = lane;
@@ -272,15 +282,6 @@ Timeline* PlannerArena::OwnerOf(const void* block) const {
     if (timeline->Owns(block)) return timeline;
   }
   return nullptr;
-}
-
-int64_t PlannerArena::LaneBytes() const {
-  int64_t bytes = 0;
-  const uint32_t count = num_timelines_.load(std::memory_order_acquire);
-  for (uint32_t i = 0; i < count; ++i) {
-    bytes += timelines_[i].load(std::memory_order_relaxed)->LaneBytes();
-  }
-  return bytes;
 }
 
 void PlannerArena::TrimUpstream() {

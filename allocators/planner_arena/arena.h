@@ -101,9 +101,9 @@ class PlannerArena : public std::pmr::memory_resource {
   // Aborts if `block` is not a live block of this arena; nullptr is ignored.
   void Free(void* block);
 
-  // Exact while one thread allocates at a time. With several, bytes_in_use is exact when
-  // they are at rest, and the peak may miss what others allocated during a thread's
-  // last 64 requests (or more, when they get in each other's way).
+  // Exact with one thread. With several, bytes_in_use is exact when they are at rest, and
+  // the peak may miss what the last 64 requests of each other thread changed, but no more
+  // than 64 KiB or a quarter of the most that it held.
   ArenaStats Stats() const;
   // Everything it knows of itself, as JSON with sizes in bytes: configuration, stats,
   // size classes, timelines with their plans, live bytes by site.
@@ -138,15 +138,20 @@ class PlannerArena : public std::pmr::memory_resource {
   Timeline* BeginStep(const StepOptions& options);
   void EndStep(Timeline* timeline);
   Lane* FindLane(size_t bytes, size_t alignment);
-  Timeline* TimelineOfThread() const;
+  // The step that a thread takes part in.
+  struct Part {
+    Timeline* timeline = nullptr;
+    Entry entry = Entry::kUndeclared;
+  };
+  Part PartOfThread() const;
   void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
   void* AskUpstream(UpstreamBlock& what);
   void* TryUpstream(UpstreamBlock& what);
   void GiveBack(void* block, const UpstreamBlock& what);
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
-  int64_t LaneBytes() const;
-  void LookAtOthers(Lane& lane) const;
+  void TellBytes(Lane& lane) const;
+  void LeaveStep() const;
   void CountAllocate(Lane* lane, size_t bytes);
   void CountFree(size_t bytes);
   std::string OutOfMemoryReport(size_t bytes, bool over_limit) const;
@@ -184,10 +189,10 @@ class PlannerArena : public std::pmr::memory_resource {
   std::atomic<int64_t> outside_{0};
   // The calls of threads that take no part in a step; the others count in their lanes.
   std::atomic<int64_t> allocs_{0};
-  std::atomic<int64_t> bytes_{0};
   std::atomic<int64_t> largest_{0};
   std::atomic<int64_t> peak_{0};
-  std::atomic<int64_t> lane_bytes_{0};  // LaneBytes() when a step last ended
+  std::atomic<int64_t> bytes_{0};
+  alignas(64) mutable std::atomic<int64_t> lane_bytes_{0};  // of the lanes, as they told
 };
 
 }  // namespace plimsoll

@@ -27,6 +27,10 @@ class LaneCounter {
   }
   int64_t Get() const { return value_.load(std::memory_order_relaxed); }
 
+  // Who sees what was added sees all that the thread did before.
+  void AddReleasing(int64_t n) { value_.store(Get() + n, std::memory_order_release); }
+  int64_t GetAcquiring() const { return value_.load(std::memory_order_acquire); }
+
  private:
   std::atomic<int64_t> value_{0};
 };
@@ -43,7 +47,8 @@ struct LaneCounters {
   LaneCounter allocs;
   LaneCounter bytes;      // allocated minus freed, upstream included, as requested
   LaneCounter largest;    // request so far, bytes
-  LaneCounter peak;       // of bytes + others, as seen after this lane's requests
+  LaneCounter peak;       // bytes in use by all threads, as seen after this lane's requests
+  LaneCounter live;       // blocks from plans: handed out minus released
   LaneCounter unplanned;  // requests that the plan itself sends upstream
   // Requests served from a plan, and those of planned steps that went upstream against it.
   std::array<LaneCounter, kSizeClasses> hits;
@@ -60,6 +65,7 @@ struct alignas(128) Lane {
   bool maps = false;         // large requests that no plan serves get pages of their own
   bool lent = false;         // its shape is not the plan's: slots are taken in order
   uint64_t step = 0;         // the step it has entered
+  uint32_t part = 0;         // whose requests it makes: a lane of profiles and plans
   uint64_t serve = 0;        // under which its claims count
   Schedule* plan = nullptr;  // pin.get(); nullptr: no plan serves it
   uint32_t next = 0;         // the slot that its next request should take
@@ -73,8 +79,10 @@ struct alignas(128) Lane {
   RequestRef recorded;            // of its last request, if recording
   std::shared_ptr<Schedule> pin;  // keeps the plan until the lane enters another step
 
+  int64_t told = 0;       // of counters.bytes: what the other lanes can know
+  int64_t others = 0;     // bytes in use beyond this lane's, when it last told
+  int64_t most_told = 0;  // of all that was told
   LaneCounters counters;
-  int64_t others = 0;  // bytes in use beyond this lane's, when it last looked
 };
 
 }  // namespace plimsoll

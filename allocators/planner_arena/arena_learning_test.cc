@@ -116,6 +116,35 @@ TEST(ArenaLearning, PhasesFollowEachOther) {
   EXPECT_EQ(arena->Stats().hits, 3);
 }
 
+// The plan that fits is not the first choice: others begin as the steps do, and have more
+// requests or come first.
+TEST(ArenaLearning, PlansThatOnlyBeginAsTheStepDoesMakeWay) {
+  CountingUpstream upstream;
+  ArenaConfiguration configuration = Quick();
+  configuration.stable_statistic_step = 100;
+  configuration.max_statistic_step = 8;
+  const auto arena = MakeArena(&upstream, configuration);
+  std::vector<size_t> longest(100, 3000);
+  std::vector<size_t> first(80, 5000);
+  for (auto* shape : {&longest, &first}) (*shape)[0] = 1000;
+  std::vector<size_t> wanted = first;
+  for (size_t i = 70; i < first.size(); ++i) {
+    first[i] = 6000;
+    wanted[i] = 7000;
+  }
+  for (int round = 0; round < 4; ++round) {
+    Step(*arena, first);
+    Step(*arena, wanted);
+    Step(*arena, longest);
+  }
+  ASSERT_EQ(arena->Stats().plans, 3);
+  EXPECT_TRUE(Steps(*arena, 10, wanted));
+  const Since since(*arena);
+  EXPECT_TRUE(Steps(*arena, 10, wanted));
+  EXPECT_EQ(since.misses(), 0);
+  EXPECT_EQ(since.hits(), 800);
+}
+
 TEST(ArenaLearning, ArenaMayGoWhileItPlans) {
   std::promise<void> go;
   std::shared_future<void> gone = go.get_future().share();

@@ -149,4 +149,9 @@ void KeptPlans::MarkUsed(KeptPlan& plan, uint64_t step) {
   }
 }
 
+void KeptPlans::MarkOnlyUsed(KeptPlan& plan, uint64_t step) {
+  plan.last_used_in_step = step;
+  used_ = {plan.schedule};
+}
+
 }  // namespace plimsoll

@@ -23,7 +23,7 @@ struct KeptPlan {
   uint64_t made_in_step = 0;
   uint64_t last_used_in_step = 0;
   int64_t steps = 0;         // that it served
-  bool drifted = false;      // the last of them that it served alone did not fit it
+  bool drifted = false;      // the last step that seemed to fit it did not
   uint64_t followed_by = 0;  // the plan of the step after its last one, 0: not known
 };
 
@@ -73,6 +73,8 @@ class KeptPlans {
 
   // Says that blocks may have been served from the plan.
   void MarkUsed(KeptPlan& plan, uint64_t step);
+  // The same, and that no other has live blocks.
+  void MarkOnlyUsed(KeptPlan& plan, uint64_t step);
 
  private:
   void Retire(size_t index);

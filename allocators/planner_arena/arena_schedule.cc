@@ -85,9 +85,10 @@ void Schedule::MakeSlots() {
       if (offset != Layout::kUnplanned && begin + request.Granules() < kNone) {
         slot.offset = static_cast<uint32_t>(begin);
       }
+      carried_.push_back(request.fate == Fate::kCarried);
+      if (carried_.back()) carried_slots_.push_back(static_cast<uint32_t>(slots_.size()));
       slots_.push_back(slot);
       lanes_.push_back(lane);
-      carried_.push_back(request.fate == Fate::kCarried);
     }
   }
   lane_begin_.push_back(static_cast<uint32_t>(slots_.size()));
@@ -205,6 +206,11 @@ bool Schedule::Bar(uint32_t i, uint64_t step) {
     if (states_[i].word.compare_exchange_weak(word, Word(step, kSkipped))) return true;
   }
   return StateOf(word) != kLive;
+}
+
+int64_t Schedule::CarriedLive(uint64_t previous) const {
+  return std::count_if(carried_slots_.begin(), carried_slots_.end(),
+                       [&](uint32_t i) { return states_[i].word.load() == Word(previous, kLive); });
 }
 
 std::vector<Schedule::Range> Schedule::LiveRanges() const {

@@ -52,6 +52,9 @@ class Schedule {
   // how many of its own blocks are live past their planned lifetime.
   size_t Prepare(uint64_t step, uint64_t previous, std::vector<Range> barred);
 
+  // How many blocks of step `previous` live on as planned.
+  int64_t CarriedLive(uint64_t previous) const;
+
   // Ranges of this schedule's live blocks.
   std::vector<Range> LiveRanges() const;
 
@@ -157,6 +160,7 @@ class Schedule {
   // Predecessors: slot << 1 | whether it is that slot's block of the step before.
   std::vector<uint32_t> edges_;
   std::vector<bool> carried_;  // by slot: its block is meant to live into the next step
+  std::vector<uint32_t> carried_slots_;
   std::unique_ptr<SlotState[]> states_;
   std::unique_ptr<RequestRef[]> requests_;  // by slot
   std::unique_ptr<Owner[]> owners_;

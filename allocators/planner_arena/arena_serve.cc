@@ -64,7 +64,7 @@ void* Timeline::TakeOutOfOrder(Lane& lane, const Schedule::Wanted& wanted, size_
                                bool waits) {
   const Schedule& plan = *lane.plan;
   // Left out so far, a moment ago rather than long ago.
-  const uint32_t first = plan.LaneBegin(lane.index);
+  const uint32_t first = plan.LaneBegin(lane.part);
   const uint32_t recent = lane.next - std::min(lane.next - first, kResync);
   uint32_t i = plan.FindUnused(wanted, recent, lane.next);
   if (i == Schedule::kNone) i = plan.FindUnused(wanted, first, recent);
@@ -96,12 +96,12 @@ void Timeline::Depart(Lane& lane, uint32_t size, uint32_t alignment_log2) {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (serve_.load() != lane.serve || step_.lent || lane.departed) return;
   const uint32_t come = lane.requests - 1;  // this one is counted already
-  const uint32_t here = lane.plan->LaneBegin(lane.index) + come;
+  const uint32_t here = lane.plan->LaneBegin(lane.part) + come;
   if (here < lane.end && lane.plan->slot(here).size == size) return;  // only its bytes are in use
   lane.departed = true;
   KeptPlan* const current = plans_.Find(step_.plan);
   if (current == nullptr || step_.switches == kMostSwitches) return;
-  KeptPlan* const next = plans_.ChooseByPrefix(*current, lane.index, come, size, alignment_log2);
+  KeptPlan* const next = plans_.ChooseByPrefix(*current, lane.part, come, size, alignment_log2);
   if (next != nullptr) SwitchTo(lane, *next);
 }
 
@@ -137,7 +137,7 @@ void Timeline::Record(Lane& lane, size_t bytes, size_t alignment, uint32_t site)
   const std::lock_guard<std::mutex> lock(mutex_);
   // The step may have ended since the lane entered it.
   if (!step_.recording || serve_.load() == 0 || step_.id != lane.step) return;
-  lane.recorded = recorder_.Allocate(lane.index, bytes, static_cast<uint32_t>(alignment), site);
+  lane.recorded = recorder_.Allocate(lane.part, bytes, static_cast<uint32_t>(alignment), site);
 }
 
 void Timeline::RecordFree(const RequestRef& request) {
@@ -146,7 +146,7 @@ void Timeline::RecordFree(const RequestRef& request) {
   if (recording_.load(std::memory_order_relaxed)) recorder_.Free(request);
 }
 
-uint64_t Timeline::Release(const Lane* lane, void* block) {
+uint64_t Timeline::Release(Lane* lane, void* block) {
   const uintptr_t from_base = reinterpret_cast<uintptr_t>(block) - range_.base();
   if (from_base % kGranuleBytes != 0) AbortOnForeignFree(block);
   const auto offset = static_cast<uint32_t>(from_base / kGranuleBytes);
@@ -161,9 +161,14 @@ uint64_t Timeline::Release(const Lane* lane, void* block) {
       slot = held.slot;
     }
     if (recording_.load(std::memory_order_relaxed)) recorder_.Free(schedule->GetRequest(slot));
-    return schedule->Release(slot);
   }
-  return schedule->Release(slot);
+  const uint64_t bytes = schedule->Release(slot);
+  if (lane != nullptr) {
+    lane->counters.live.AddReleasing(-1);
+  } else {
+    released_.fetch_add(1, std::memory_order_release);
+  }
+  return bytes;
 }
 
 bool Timeline::CommitFor(Lane& lane, uint32_t end) {

@@ -25,10 +25,12 @@ StepScope::StepScope(PlannerArena& arena, const StepOptions& options) {
   for (StepScope* scope = t_scope; scope != nullptr; scope = scope->outer_) {
     if (&scope->ticket_.step_->arena == &arena) {
       ticket_ = scope->ticket_;
+      began_ = scope->began_;
       break;
     }
   }
   if (!ticket_.step_) {
+    began_ = true;
     ticket_ = StepTicket(std::make_shared<StepTicket::Step>(arena, arena.BeginStep(options)));
   }
   Push();
@@ -43,21 +45,23 @@ void StepScope::Push() {
 }
 
 StepScope::~StepScope() {
+  ticket_.step_->arena.LeaveStep();
   t_scope = outer_;
   internal::t_memory.epoch = 0;
 }
 
-Timeline* PlannerArena::TimelineOfThread() const {
+PlannerArena::Part PlannerArena::PartOfThread() const {
   for (const StepScope* scope = t_scope; scope != nullptr; scope = scope->outer_) {
-    if (&scope->ticket_.step_->arena == this) return scope->ticket_.step_->timeline;
+    if (&scope->ticket_.step_->arena != this) continue;
+    return {scope->ticket_.step_->timeline, scope->began_ ? Entry::kBegan : Entry::kJoined};
   }
   const std::lock_guard<std::mutex> lock(mutex_);
-  if (open_steps_ != 1) return nullptr;
+  if (open_steps_ != 1) return {};
   for (uint32_t i = 0; i < num_timelines_; ++i) {
     Timeline* const timeline = timelines_[i].load(std::memory_order_relaxed);
-    if (timeline->InStep()) return timeline;
+    if (timeline->InStep()) return {timeline, Entry::kUndeclared};
   }
-  return nullptr;
+  return {};
 }
 
 Timeline* PlannerArena::BeginStep(const StepOptions& options) {
@@ -100,7 +104,6 @@ void PlannerArena::EndStep(Timeline* timeline) {
   bool trim_arena = false;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
-    lane_bytes_.store(LaneBytes(), std::memory_order_relaxed);
     epoch_.fetch_add(1, std::memory_order_release);
     if (--open_steps_ == 0) {
       ++pauses_;

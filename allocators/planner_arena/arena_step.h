@@ -70,6 +70,7 @@ class StepScope {
 
   StepTicket ticket_;
   StepScope* outer_ = nullptr;
+  bool began_ = false;  // this scope, or one around it, began the step
 };
 
 }  // namespace plimsoll

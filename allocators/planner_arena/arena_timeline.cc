@@ -96,9 +96,9 @@ bool Timeline::EndStep() {
     if (step_.wanted) kept_outcome_ = outcome;
     recording_.store(recorder_.Following(), std::memory_order_relaxed);
   }
+  NoteFit(outcome.Drifted());
   if (KeptPlan* const plan = plans_.Find(step_.plan)) {
     ++plan->steps;
-    if (step_.switches == 0) plan->drifted = outcome.Drifted() && !outcome.unknown_shape;
     ++planned_steps_;
     if (KeptPlan* const previous = plans_.Find(previous_plan_)) previous->followed_by = plan->id;
   }
@@ -106,6 +106,15 @@ bool Timeline::EndStep() {
   previous_serve_ = last_serve_;
   if (steps_ % kNeedWindow == 0) ShrinkToRecentNeed();
   return step_.abandoned;
+}
+
+// What the step that ends says of the plans that it seemed to fit. If it fitted the last of
+// them, it only began as the others do.
+void Timeline::NoteFit(bool drifted) {
+  for (const uint64_t id : step_.tried) {
+    KeptPlan* const plan = plans_.Find(id);
+    if (plan != nullptr && (drifted || id == step_.tried.back())) plan->drifted = drifted;
+  }
 }
 
 // Picks the plan for the step that is open by its first request.
@@ -129,17 +138,25 @@ void Timeline::ChoosePlan(uint32_t lane, uint32_t size, uint32_t alignment_log2)
 }
 
 // Serves the open step from `plan`. Its blocks of serve number `previous` may live on
-// if that was planned; other live blocks bar the slots that share their bytes.
+// if that was planned; other live blocks bar the slots that share their bytes. With
+// `previous`, no step has yet claimed anything under the present number.
 void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
   plan_.reset();
   step_.plan = 0;
   Schedule& schedule = *plan->schedule;
   if (!range_.Prepare(schedule.height() * kGranuleBytes)) return;
-  schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
-  plans_.MarkUsed(*plan, step_.id);
-  plans_.ForgetIdle(schedule);
+  // Slots are looked at only if need be: what other threads' slots say stands in their
+  // caches. All counts are known when every thread left its step before it ended.
+  if (previous == 0 || undeclared_ || LiveBlocks() != schedule.CarriedLive(previous)) {
+    schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
+    plans_.MarkUsed(*plan, step_.id);
+    plans_.ForgetIdle(schedule);
+  } else {
+    plans_.MarkOnlyUsed(*plan, step_.id);
+  }
   plan_ = plan->schedule;
   step_.plan = plan->id;
+  if (!step_.lent) step_.tried.push_back(plan->id);
   recent_need_ = std::max(recent_need_, schedule.height());
   abandon_at_.store(
       std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 8)),
@@ -169,24 +186,37 @@ void Timeline::ReleaseLane(Lane* lane) {
   lane->pin.reset();
 }
 
-bool Timeline::EnterStep(Lane& lane, size_t bytes, size_t alignment) {
+bool Timeline::EnterStep(Lane& lane, Entry entry, size_t bytes, size_t alignment) {
   const std::lock_guard<std::mutex> lock(mutex_);
   const uint64_t serve = serve_.load();
   if (serve == 0) return false;
-  if (!step_.chosen) {
-    const uint64_t size = (bytes + kGranuleBytes - 1) / kGranuleBytes;
-    ChoosePlan(lane.index, static_cast<uint32_t>(std::min<uint64_t>(size, Schedule::kNone)),
-               Log2Of(alignment));
-  }
+  undeclared_ = undeclared_ || entry == Entry::kUndeclared;
   if (lane.step != step_.id) {
     lane.step = step_.id;
+    lane.part = TakePart(lane, entry);
     lane.requests = 0;
     lane.strays = 0;
     lane.departed = false;
     lane.recorded = {};
   }
+  if (!step_.chosen) {
+    const uint64_t size = (bytes + kGranuleBytes - 1) / kGranuleBytes;
+    ChoosePlan(lane.part, static_cast<uint32_t>(std::min<uint64_t>(size, Schedule::kNone)),
+               Log2Of(alignment));
+  }
   if (lane.serve != serve) Enter(lane);
   return true;
+}
+
+// A lane has its own part in every step, but the thread that began the step has the first:
+// another one may begin the next, as in a pool that serves requests.
+uint32_t Timeline::TakePart(const Lane& lane, Entry entry) {
+  if (lane.index == 0 || (entry == Entry::kBegan && !step_.first_part_taken)) {
+    if (lane.index != 0) step_.instead = lane.index;
+    if (!std::exchange(step_.first_part_taken, true)) return 0;
+    return step_.instead;
+  }
+  return lane.index;
 }
 
 // Places the lane in the plan that serves, as far along as it has come in the step.
@@ -200,8 +230,8 @@ void Timeline::Enter(Lane& lane) {
   lane.committed = static_cast<uint32_t>(range_.committed() / kGranuleBytes);
   lane.next = lane.end = 0;
   if (lane.plan == nullptr) return;
-  lane.end = lane.plan->LaneEnd(lane.index);
-  lane.next = std::min(lane.plan->LaneBegin(lane.index) + lane.requests, lane.end);
+  lane.end = lane.plan->LaneEnd(lane.part);
+  lane.next = std::min(lane.plan->LaneBegin(lane.part) + lane.requests, lane.end);
 }
 
 void Timeline::QueuePlans(std::vector<PlanOrder> orders) {
@@ -346,21 +376,11 @@ int64_t Timeline::SumAllocs() const {
   return allocs;
 }
 
-int64_t Timeline::SumBytes() const {
-  int64_t bytes = 0;
-  for (const auto& lane : lanes_) bytes += lane->counters.bytes.Get();
-  return bytes;
-}
-
-int64_t Timeline::LaneBytes() const {
-  const std::lock_guard<std::mutex> lock(mutex_);
-  return SumBytes();
-}
-
-std::optional<int64_t> Timeline::TryLaneBytes() const {
-  const std::unique_lock<std::mutex> lock(mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return std::nullopt;
-  return SumBytes();
+// From plans. What is released while it counts may still be counted.
+int64_t Timeline::LiveBlocks() const {
+  int64_t blocks = -released_.load(std::memory_order_acquire);
+  for (const auto& lane : lanes_) blocks += lane->counters.live.GetAcquiring();
+  return blocks;
 }
 
 Timeline::Report Timeline::GetReport() {

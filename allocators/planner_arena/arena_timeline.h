@@ -34,6 +34,13 @@ namespace plimsoll {
 // Says which address and where, and aborts.
 [[noreturn]] void AbortOnForeignFree(const void* block);
 
+// How a thread came to take part in a step.
+enum class Entry {
+  kUndeclared,  // it allocated while the step was open
+  kJoined,      // by a scope of the step's ticket
+  kBegan,       // it began the step
+};
+
 class Timeline {
  public:
   // What its arena shares among timelines. Outlives them.
@@ -69,7 +76,7 @@ class Timeline {
   void ReleaseLane(Lane* lane);
   // Readies the lane for the step that is open, whose first request may be this one.
   // False: none is open.
-  bool EnterStep(Lane& lane, size_t bytes, size_t alignment);
+  bool EnterStep(Lane& lane, Entry entry, size_t bytes, size_t alignment);
 
   // A block from the plan, or nullptr: the request has to go upstream, and lane.missed
   // says whether that is against the plan. REQUIRES: lane.plan.
@@ -82,7 +89,7 @@ class Timeline {
   bool Owns(const void* block) const { return range_.Owns(block); }
   // Ends a planned block; returns its bytes. `lane` is the caller's, or nullptr. Aborts
   // if no live block begins there. REQUIRES: Owns(block).
-  uint64_t Release(const Lane* lane, void* block);
+  uint64_t Release(Lane* lane, void* block);
 
   // A request of a planned step went upstream, and its block came back.
   void NoteMissed(const Lane& lane, size_t bytes);
@@ -97,10 +104,6 @@ class Timeline {
   size_t IdleBytes();
 
   uint32_t index() const { return index_; }
-  // Bytes allocated minus freed by the threads of its lanes.
-  int64_t LaneBytes() const;
-  // The same without waiting for another thread; nothing if that is in the way.
-  std::optional<int64_t> TryLaneBytes() const;
 
   struct Report;
   Report GetReport();
@@ -110,7 +113,10 @@ class Timeline {
   struct Step {
     uint64_t id = 0;
     uint64_t shape_key = 0;
-    uint64_t plan = 0;  // identity of the one that serves it, or 0
+    uint64_t plan = 0;            // identity of the one that serves it, or 0
+    std::vector<uint64_t> tried;  // plans that it seemed to fit, in turn
+    bool first_part_taken = false;
+    uint32_t instead = 0;  // the part of lane 0, if another took the first
     bool chosen = false;
     bool unknown_shape = false;
     bool lent = false;
@@ -125,6 +131,8 @@ class Timeline {
 
   void ChoosePlan(uint32_t lane, uint32_t size, uint32_t alignment_log2);
   void Activate(KeptPlan* plan, uint64_t previous);
+  void NoteFit(bool drifted);
+  uint32_t TakePart(const Lane& lane, Entry entry);
   void Enter(Lane& lane);
   void StartRecording();
   void* ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site,
@@ -146,7 +154,7 @@ class Timeline {
   void ShrinkToRecentNeed();
   int64_t SumMisses() const;
   int64_t SumAllocs() const;
-  int64_t SumBytes() const;
+  int64_t LiveBlocks() const;
 
   const uint32_t index_;
   const Shared shared_;
@@ -158,6 +166,7 @@ class Timeline {
   std::atomic<int64_t> missed_bytes_{0};  // live, of the open step
   std::atomic<uint64_t> missed_step_{0};
   std::atomic<int64_t> abandon_at_{0};  // missed_bytes_ at which the plan is given up
+  std::atomic<int64_t> released_{0};    // planned blocks, by threads without a lane here
 
   // On a line of its own: what every request reads stands above.
   alignas(64) mutable std::mutex mutex_;
@@ -167,6 +176,9 @@ class Timeline {
   uint64_t previous_plan_ = 0;
   int64_t planned_steps_ = 0;
   Step step_;
+  // A thread took part that declared nothing: a request of its may still be under way when
+  // its step is long over.
+  bool undeclared_ = false;
   std::vector<std::unique_ptr<Lane>> lanes_;
   ArenaRange range_;
   KeptPlans plans_;
@@ -245,6 +257,7 @@ inline void* Timeline::TakeSlot(Lane& lane, uint32_t i, size_t bytes) {
     return nullptr;
   }
   lane.last_taken = i;
+  lane.counters.live.AddReleasing(1);
   lane.counters.hits[SizeClassOf(slot.size)].Add(1);
   return reinterpret_cast<void*>(range_.base() + slot.offset * kGranuleBytes);
 }

@@ -128,7 +128,7 @@ bool PartPlanner::Try(int64_t capacity, int64_t nodes) {
 }
 
 void PartPlanner::PlanExactly() {
-  if (part_.items.size() > kMostForSearch) return;
+  if (part_.items.size() > kMostForSearch || options_.effort <= 0) return;
   if (part_.items.size() <= kMostForPortfolio && !Done()) {
     // A few thousand placements first: they often do, and cost as much as greedy plans.
     Try(std::max(options_.goal, proven_), kFirstNodes);

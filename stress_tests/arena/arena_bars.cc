@@ -24,6 +24,13 @@ std::optional<double> Greatest(const PeerFigures& figures, const std::string& lo
   return span->greatest;
 }
 
+std::optional<double> Least(const PeerFigures& figures, const std::string& loop,
+                            const std::string& contender, const std::string& counter) {
+  const auto span = Counter(figures, loop, contender, counter);
+  if (!span) return std::nullopt;
+  return span->least;
+}
+
 std::optional<double> Nanoseconds(const PeerFigures& figures, const std::string& loop,
                                   const std::string& contender) {
   const PeerFigure* const figure = FindPeer(figures, loop, contender);
@@ -101,6 +108,13 @@ std::vector<PeerLine> HoldArenaLines(const PeerFigures& figures, const ArenaMeas
                            Greatest(figures, "FiveShapes:" + trace, "missed_percent"), 1));
     lines.push_back(AtMost(trace + ": max RSS with shapes at random over the largest's, at most",
                            Greatest(figures, "AnyShape:" + trace, "rss"), 1.2));
+    const std::string any_thread = "AnyShapeAnyThread:" + trace;
+    lines.push_back(AtMost(trace + ": the same with each step on any of 8 threads, at most",
+                           Greatest(figures, any_thread, "rss"), 1.2));
+    lines.push_back(AtLeast(trace + ": default glibc's growth there after 30 steps, at least",
+                            Quotient(Least(figures, any_thread, "glibc", "rss"),
+                                     Least(figures, any_thread, "glibc", "early_rss")),
+                            1.05));
   }
   for (const std::string& model : measured.models) {
     const std::string loop = "TorchStep:" + model;

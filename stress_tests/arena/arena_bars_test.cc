@@ -25,6 +25,8 @@ PeerFigures AtLimits() {
   }
   figures["FiveShapes:t"]["arena"] = {5, {}, {{"missed_percent", {0, 1}}}};
   figures["AnyShape:t"]["arena"] = {5, {}, {{"rss", {1, 1.2}}}};
+  figures["AnyShapeAnyThread:t"]["arena"] = {5, {}, {{"rss", {1, 1.2}}}};
+  figures["AnyShapeAnyThread:t"]["glibc"] = {5, {}, {{"rss", {2.1, 9}}, {"early_rss", span(2)}}};
   figures["TorchStep:net"]["arena"] = {1020, 1.0, {{"loss_bits", span(77)}}};
   figures["TorchStep:net"]["arena_small_pages"] = {900, 1.0, {{"loss_bits", span(77)}}};
   figures["TorchStep:net"]["glibc"] = {1100, 100.0, {{"loss_bits", span(77)}}};
@@ -55,6 +57,8 @@ TEST(ArenaBarsTest, EachIsMissedBeyondItsOwnLimit) {
       [](PeerFigures& f) { f["Threads8:t"]["arena"].nanoseconds = 15.1; },
       [](PeerFigures& f) { f["FiveShapes:t"]["arena"].counters["missed_percent"].greatest = 1.1; },
       [](PeerFigures& f) { f["AnyShape:t"]["arena"].counters["rss"].greatest = 1.21; },
+      [](PeerFigures& f) { f["AnyShapeAnyThread:t"]["arena"].counters["rss"].greatest = 1.21; },
+      [](PeerFigures& f) { f["AnyShapeAnyThread:t"]["glibc"].counters["rss"].least = 2.09; },
       [](PeerFigures& f) { f["TorchStep:net"]["arena"].faults_per_cycle = 1.1; },
       [](PeerFigures& f) { f["TorchStep:net"]["arena"].nanoseconds = 1021; },
       [](PeerFigures& f) { f["TorchStep:net"]["mimalloc"].counters["loss_bits"].greatest = 78; }};
@@ -75,7 +79,7 @@ TEST(ArenaBarsTest, WhatWasNotMeasuredDoesNotHold) {
   figures["Touched:t"].erase("glibc_tuned");
   figures["TorchStep:net"].erase("glibc");
   figures["TorchStep:net"].erase("mimalloc");
-  EXPECT_EQ(Missed(figures), "4 10 11 12");
+  EXPECT_EQ(Missed(figures), "4 12 13 14");
 }
 
 }  // namespace

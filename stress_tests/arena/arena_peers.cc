@@ -4,7 +4,8 @@
 //   ./bazelw run //stress_tests/arena:arena_peers -- --json results/runs/NAME.json
 //       --trace alexnet=FILE
 //
-// Exit status: 0 all lines hold; 1 one is missed; 2 the request is wrong; 4 a run failed.
+// Exit status: 0 all lines hold; 1 one is missed; 2 the request is wrong; 4 a run failed,
+// and the others stand in the table.
 
 #include <stdlib.h>
 
@@ -80,14 +81,22 @@ struct Trace {
 struct Job {
   const char* program;
   std::string filter;
+  std::vector<std::string> flags = {};
 };
+
+// Loops that are compared with each other, not with other contenders, take turns, too.
+std::vector<std::string> InTurns() {
+  return {"--benchmark_repetitions=3", "--benchmark_enable_random_interleaving=true"};
+}
 
 // RSS is measured in processes of their own.
 std::vector<Job> Jobs(const ArenaMeasured& measured) {
   std::vector<Job> jobs = {{kReplay, "^Calls:.*"}};
   for (const std::string& trace : measured.varying_traces) {
-    jobs.push_back({kReplay, "^(Threads.|FiveShapes):" + trace});
-    jobs.push_back({kReplay, "^AnyShape:" + trace});
+    jobs.push_back({kReplay, "^Threads.:" + trace, InTurns()});
+    for (const char* loop : {"^FiveShapes:", "^AnyShape:", "^AnyShapeAnyThread:"}) {
+      jobs.push_back({kReplay, loop + trace});
+    }
   }
   for (const std::string& trace : measured.traces) jobs.push_back({kReplay, "^Touched:" + trace});
   for (const std::string& model : measured.models) jobs.push_back({kTorch, "^TorchStep:" + model});
@@ -101,6 +110,7 @@ Status Measure(const Job& job, const Contender& contender, const std::vector<Tra
   run.variables = contender.variables;
   run.command = {job.program, "--benchmark_filter=" + job.filter + "/" + contender.as + "(/|$)",
                  "--benchmark_min_time=0.1"};
+  run.command.insert(run.command.end(), job.flags.begin(), job.flags.end());
   if (job.program == kReplay) {
     for (const Trace& trace : traces) {
       if (!trace.file.empty()) run.command.push_back(trace.name + "=" + trace.file);
@@ -118,9 +128,12 @@ bool TakesPart(const Contender& contender, const Job& job) {
   return job.filter.starts_with("^Calls") || job.filter.starts_with("^Touched");
 }
 
-// Contenders take turns, so that a busy minute meets all of them.
-Status MeasureAll(const Request& request, const std::vector<Trace>& traces,
-                  const ArenaMeasured& measured, const std::string& scratch, PeerFigures& figures) {
+// Contenders take turns, so that a busy minute meets all of them. Returns what failed, a line
+// each: the others' figures stand.
+std::vector<std::string> MeasureAll(const Request& request, const std::vector<Trace>& traces,
+                                    const ArenaMeasured& measured, const std::string& scratch,
+                                    PeerFigures& figures) {
+  std::vector<std::string> failures;
   std::vector<Contender> contenders;
   for (Contender& contender : Contenders()) {
     if (!contender.library.empty() && !FindLibrary(contender.library)) {
@@ -136,11 +149,14 @@ Status MeasureAll(const Request& request, const std::vector<Trace>& traces,
         if (!TakesPart(contender, job)) continue;
         std::printf("\n-- %s, %d of %d\n", contender.name.c_str(), repetition, request.repetitions);
         std::fflush(stdout);
-        if (Status done = Measure(job, contender, traces, scratch, figures); !done) return done;
+        if (Status done = Measure(job, contender, traces, scratch, figures); !done) {
+          failures.push_back(contender.name + ": " + done.error().message);
+          std::fprintf(stderr, "arena_peers: %s\n", failures.back().c_str());
+        }
       }
     }
   }
-  return {};
+  return failures;
 }
 
 int Run(const Request& request) {
@@ -164,26 +180,31 @@ int Run(const Request& request) {
   ArenaMeasured measured;
   for (const Trace& trace : traces) measured.traces.push_back(trace.name);
   measured.varying_traces = {"synthetic", "resnet50_8"};
-  if (request.torch) measured.models = {"resnet50"};
+  if (request.torch) measured.models = {"resnet50", "transformer"};
 
   std::string scratch = std::filesystem::temp_directory_path() / "arena-peers-XXXXXX";
   if (::mkdtemp(scratch.data()) == nullptr) {
     return refuse(SystemError(scratch, "temporary folder", errno).value(), kFailed);
   }
   PeerFigures figures;
-  const Status done = MeasureAll(request, traces, measured, scratch + "/run.json", figures);
+  const std::vector<std::string> failures =
+      MeasureAll(request, traces, measured, scratch + "/run.json", figures);
   std::filesystem::remove_all(scratch);
-  if (!done) return refuse(done.error(), kFailed);
   const std::vector<PeerLine> lines = HoldArenaLines(figures, measured);
   std::printf("\n%s", RenderPeers(figures, lines, "arena").c_str());
   if (!request.json.empty()) {
     nlohmann::json document = PeersJson(figures, lines, "arena");
     document["context"] = PeerContext(folder);
+    document["failures"] = failures;
     const std::string path = folder / request.json;
     if (Status written = WriteFile(path, document.dump(1) + "\n"); !written) {
       return refuse(written.error(), kBadRequest);
     }
   }
+  for (const std::string& failure : failures) {
+    std::fprintf(stderr, "arena_peers: %s\n", failure.c_str());
+  }
+  if (!failures.empty()) return kFailed;
   for (const PeerLine& line : lines) {
     if (!line.holds) return kMissed;
   }

@@ -11,6 +11,8 @@
 //   Threads1, 2, 4, 8  an item is one call; so many threads, each a trace of its own in
 //            the same step; CPU time, and "wall" in ns
 //   FiveShapes, AnyShape  an item is one step; shapes in turn, or at random
+//   AnyShapeAnyThread  the same, and each step on any of 8 threads, as a server's requests;
+//            max RSS of the first steps ("early_rss") and of all ("rss")
 
 #include <benchmark/benchmark.h>
 #include <stdlib.h>
@@ -21,12 +23,15 @@
 #include <barrier>
 #include <chrono>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
+#include <semaphore>
 #include <string>
 #include <thread>
 #include <type_traits>
+#include <utility>
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
@@ -267,7 +272,11 @@ void Threads(benchmark::State& state, const StepTrace& trace, int threads) {
   On on;
   Crew<On> crew(on, trace, threads);
   if (!WarmUp(on, [&] { crew.Step(); })) state.SkipWithError("no plan came to serve");
-  for (int i = 0; i < 40; ++i) crew.Step();  // until what differs from step to step is known
+  // Until what differs from step to step is known, and planned: planning takes a core.
+  for (int i = 0; i < 40; ++i) {
+    crew.Step();
+    on.Ready();
+  }
   const int64_t missed = on.Missed();
   const int64_t calls_before = crew.calls();
   double wall = 0;
@@ -315,27 +324,73 @@ void FiveShapes(benchmark::State& state, const StepTrace& trace) {
   state.SetItemsProcessed(state.iterations());
 }
 
+// A thread that does what it is told, and is waited for.
+class Worker {
+ public:
+  Worker() : thread_([this] { Work(); }) {}
+  ~Worker() {
+    task_ = nullptr;
+    begin_.release();
+    thread_.join();
+  }
+
+  void Do(std::function<void()> task) {
+    task_ = std::move(task);
+    begin_.release();
+    end_.acquire();
+  }
+
+ private:
+  void Work() {
+    for (;;) {
+      begin_.acquire();
+      if (!task_) return;
+      task_();
+      end_.release();
+    }
+  }
+
+  std::function<void()> task_;
+  std::binary_semaphore begin_{0};
+  std::binary_semaphore end_{0};
+  std::thread thread_;
+};
+
+constexpr int kShapes = 150;
+// By then, most of what any shape needs was needed once.
+constexpr int kFirstShapes = 30;
+
+// Each step is of another size, on one of the workers, or on this thread if there are none.
 template <typename On>
-void AnyShape(benchmark::State& state, const StepTrace& trace) {
+void AnyShape(benchmark::State& state, const StepTrace& trace, size_t num_workers) {
   const auto peak = static_cast<double>(PeakLive(trace));
   Replay replay(trace);
   std::minstd_rand random(1);
-  StepTrace shape = trace;
   On on;
+  std::vector<Worker> workers(num_workers);
   const auto step = [&] {
-    const double factor = 0.25 + 0.75 * static_cast<double>(random() % 1000) / 999;
-    replay.ChangeTo(Scaled(trace, factor));
     const typename On::Step scope(on);
     replay.Step<Touch::kPages>(on.memory());
     replay.Finish(on.memory());
   };
+  const auto most_resident = [&] {
+    const std::optional<Resident> now = ReadResident();
+    return g_before && now ? static_cast<double>(now->most - g_before->now) / peak : 0;
+  };
   const int64_t missed = on.Missed();
-  for (auto _ : state) step();
-  Average(state, "misses", static_cast<double>(on.Missed() - missed));
-  if (const std::optional<Resident> after = ReadResident(); g_before && after) {
-    state.counters["rss"] = static_cast<double>(after->most - g_before->now) / peak;
-    state.counters["last_rss"] = static_cast<double>(after->now - g_before->now) / peak;
+  int steps = 0;
+  for (auto _ : state) {
+    const double factor = 0.25 + 0.75 * static_cast<double>(random() % 1000) / 999;
+    replay.ChangeTo(Scaled(trace, factor));
+    if (workers.empty()) {
+      step();
+    } else {
+      workers[random() % num_workers].Do(step);
+    }
+    if (++steps == kFirstShapes) state.counters["early_rss"] = most_resident();
   }
+  Average(state, "misses", static_cast<double>(on.Missed() - missed));
+  state.counters["rss"] = most_resident();
   state.SetItemsProcessed(state.iterations());
 }
 
@@ -355,7 +410,8 @@ void RegisterContender(const std::string& contender, const std::string& name,
     })->UseManualTime();
   }
   add("FiveShapes", [=](State& s) { FiveShapes<On>(s, trace); })->Iterations(200);
-  add("AnyShape", [=](State& s) { AnyShape<On>(s, trace); })->Iterations(150);
+  add("AnyShape", [=](State& s) { AnyShape<On>(s, trace, 0); })->Iterations(kShapes);
+  add("AnyShapeAnyThread", [=](State& s) { AnyShape<On>(s, trace, 8); })->Iterations(kShapes);
 }
 
 void Register(const std::string& name, const StepTrace& trace) {

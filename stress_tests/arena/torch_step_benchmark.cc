@@ -21,7 +21,6 @@
 namespace plimsoll {
 namespace {
 
-constexpr int64_t kBatch = 8;
 // Recording starts after one step; a plan serves from the sixth on. As many steps on malloc:
 // the last losses are compared.
 constexpr int kWarmUp = 7;
@@ -37,8 +36,9 @@ PlannerArena* MakeArena(bool huge_pages) {
   return arena;
 }
 
-void TorchStep(benchmark::State& state, const std::string& model, PlannerArena* arena) {
-  const auto training = TorchTraining::Create(model, kBatch).value();
+void TorchStep(benchmark::State& state, const std::string& model, int64_t batch,
+               PlannerArena* arena) {
+  const auto training = TorchTraining::Create(model, batch).value();
   float loss = 0;
   const auto step = [&] {
     std::unique_ptr<StepScope> scope;
@@ -61,12 +61,13 @@ void TorchStep(benchmark::State& state, const std::string& model, PlannerArena* 
   state.SetItemsProcessed(state.iterations());
 }
 
-void Register(const std::string& model, int64_t steps) {
+void Register(const std::string& model, int64_t batch) {
   const auto add = [&](const std::string& contender, auto make_arena) {
     const std::string name = "TorchStep:" + model + "/" + contender;
     benchmark::RegisterBenchmark(
-        name.c_str(), [=](benchmark::State& state) { TorchStep(state, model, make_arena()); })
-        ->Iterations(steps)
+        name.c_str(),
+        [=](benchmark::State& state) { TorchStep(state, model, batch, make_arena()); })
+        ->Iterations(5)
         ->Unit(benchmark::kMillisecond);
   };
   add("malloc", []() -> PlannerArena* { return nullptr; });
@@ -78,8 +79,8 @@ void Register(const std::string& model, int64_t steps) {
 }  // namespace plimsoll
 
 int main(int argc, char** argv) {
-  plimsoll::Register("resnet50", 5);
-  plimsoll::Register("transformer", 5);
+  plimsoll::Register("resnet50", 8);
+  plimsoll::Register("transformer", 2);
   benchmark::AddCustomContext("malloc", plimsoll::LibraryOfMalloc());
   benchmark::Initialize(&argc, argv);
   if (benchmark::ReportUnrecognizedArguments(argc, argv)) return 2;
