@@ -2,12 +2,15 @@
 
 #include <gtest/gtest.h>
 
+#include <functional>
 #include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
@@ -148,6 +151,78 @@ TEST(ArenaSteps, SeveralThreadsWorkOnOneStep) {
   }
   EXPECT_EQ(arena->Stats().hits, 15);
   EXPECT_EQ(arena->Stats().misses, 0);
+}
+
+// Threads that stay, and do what they are told in turn.
+class Pool {
+ public:
+  explicit Pool(size_t threads) {
+    for (size_t i = 0; i < threads; ++i) {
+      told_.push_back(std::make_unique<std::binary_semaphore>(0));
+      threads_.emplace_back([this, &told = *told_.back()] {
+        for (;;) {
+          told.acquire();
+          if (!task_) return;
+          task_();
+          done_.release();
+        }
+      });
+    }
+  }
+  ~Pool() {
+    task_ = nullptr;
+    for (const auto& told : told_) told->release();
+    for (std::thread& thread : threads_) thread.join();
+  }
+
+  void On(size_t thread, std::function<void()> task) {
+    task_ = std::move(task);
+    told_[thread]->release();
+    done_.acquire();
+  }
+
+ private:
+  std::function<void()> task_;
+  std::vector<std::unique_ptr<std::binary_semaphore>> told_;
+  std::binary_semaphore done_{0};
+  std::vector<std::thread> threads_;
+};
+
+// As in a pool that serves requests: what one thread did is planned for all.
+TEST(ArenaSteps, AnyThreadMayBeginTheNextStep) {
+  CountingUpstream upstream;
+  const auto arena = MakeArena(&upstream);
+  Pool pool(4);
+  for (size_t i = 0; i < 40; ++i) {
+    pool.On(i * 7 % 4, [&] { EXPECT_TRUE(Step(*arena, kSizes)); });
+  }
+  EXPECT_EQ(arena->Stats().planned_steps, 40 - kStepsToPlan);
+  EXPECT_EQ(arena->Stats().hits, 3 * (40 - kStepsToPlan));
+  EXPECT_EQ(arena->Stats().misses, 0);
+}
+
+TEST(ArenaSteps, ThreadsMayChangePartsFromStepToStep) {
+  CountingUpstream upstream;
+  const auto arena = MakeArena(&upstream);
+  Pool pool(3);
+  const auto step = [&](size_t begins, size_t joins) {
+    std::unique_ptr<StepScope> scope;
+    pool.On(begins, [&] {
+      scope = std::make_unique<StepScope>(*arena);
+      EXPECT_TRUE(Work(*arena, kSizes));
+    });
+    pool.On(joins, [&] {
+      const StepScope part(scope->Ticket());
+      EXPECT_TRUE(Work(*arena, {700, 90000}));
+    });
+    pool.On(begins, [&] { scope.reset(); });
+  };
+  for (int i = 0; i < 20; ++i) step(0, 1);
+  const Since since(*arena);
+  for (int i = 0; i < 20; ++i) step(1, 0);
+  for (int i = 0; i < 20; ++i) step(0, 1);
+  EXPECT_EQ(since.hits(), 40 * 5);
+  EXPECT_EQ(since.misses(), 0);
 }
 
 TEST(ArenaSteps, ThreadsThatDeclareNothingBelongToTheOnlyStep) {
