@@ -23,7 +23,7 @@ struct KeptPlan {
   uint64_t made_in_step = 0;
   uint64_t last_used_in_step = 0;
   int64_t steps = 0;         // that it served
-  bool drifted = false;      // the last step that seemed to fit it did not
+  bool drifted = false;      // the last step that seemed to fit it fitted no plan
   uint64_t followed_by = 0;  // the plan of the step after its last one, 0: not known
 };
 

@@ -102,6 +102,35 @@ TEST(ArenaReports, PeakOfThreadsIsOfTheirSum) {
   EXPECT_EQ(arena->Stats().allocator.bytes_in_use, 0);
 }
 
+// Threads tell each other what they hold when they enter and leave a step, however little.
+TEST(ArenaReports, PeakOfThreadsThatHoldLittle) {
+  CountingUpstream upstream;
+  const auto arena = MakeArena(&upstream);
+  const StepScope step(*arena);
+  void* const mine = arena->Allocate(5 * kMiB);
+  std::thread([&] {
+    const StepScope part(step.Ticket());
+    void* const theirs = arena->Allocate(10000);
+    EXPECT_EQ(arena->Stats().allocator.peak_bytes_in_use, static_cast<int64_t>(5 * kMiB + 10000));
+    arena->Free(theirs);
+  }).join();
+  arena->Free(mine);
+}
+
+TEST(ArenaReports, PeakOfWhatIsKeptAndWhatIsOutside) {
+  CountingUpstream upstream;
+  const auto arena = MakeArena(&upstream);
+  void* kept = nullptr;
+  {
+    const StepScope step(*arena);
+    kept = arena->Allocate(50000);
+  }
+  void* const outside = arena->Allocate(kMiB);
+  EXPECT_EQ(arena->Stats().allocator.peak_bytes_in_use, static_cast<int64_t>(kMiB + 50000));
+  arena->Free(outside);
+  arena->Free(kept);
+}
+
 TEST(ArenaReports, PlanAgeAndStableSteps) {
   CountingUpstream upstream;
   const auto arena = MakeArena(&upstream);

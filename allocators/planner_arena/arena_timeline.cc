@@ -108,12 +108,10 @@ bool Timeline::EndStep() {
   return step_.abandoned;
 }
 
-// What the step that ends says of the plans that it seemed to fit. If it fitted the last of
-// them, it only began as the others do.
+// What the step that ends says of the plans that it seemed to fit.
 void Timeline::NoteFit(bool drifted) {
   for (const uint64_t id : step_.tried) {
-    KeptPlan* const plan = plans_.Find(id);
-    if (plan != nullptr && (drifted || id == step_.tried.back())) plan->drifted = drifted;
+    if (KeptPlan* const plan = plans_.Find(id)) plan->drifted = drifted;
   }
 }
 

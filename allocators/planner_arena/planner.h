@@ -32,7 +32,7 @@ struct PlanOptions {
   std::optional<double> time_limit = std::nullopt;
   int threads = 1;  // for exact search
   // What exact search may spend, in placements x sections of all buffers; the default is
-  // some seconds, and the same result on every machine.
+  // some seconds, and the same result on every machine. 0: greedy plans only.
   int64_t effort = 2'000'000'000;
   // Called now and then from the calling thread. May be empty.
   std::function<void(const PlanProgress&)> progress = nullptr;

@@ -58,7 +58,9 @@ TEST(PlannerTest, IsNeverHigherThanGreedyBySize) {
          {RandomBuffers(150, seed), TraceLike(400, seed), PerfectTiles(60, Cuts::kPinwheels, seed),
           TinyBuffers(40, seed, 24, true)}) {
       const int64_t greedy = GreedyBySize(buffers).height;
-      EXPECT_LE(Checked(buffers, {.effort = 0}).plan.height, greedy);
+      const PlanResult cheap = Checked(buffers, {.effort = 0});
+      EXPECT_LE(cheap.plan.height, greedy);
+      EXPECT_EQ(cheap.nodes, 0);
       EXPECT_LE(Checked(buffers, {.capacity = 2 * greedy, .effort = 0}).plan.height, greedy);
       EXPECT_LE(Checked(buffers, {.effort = 100'000}).plan.height, greedy);
     }
