@@ -245,6 +245,7 @@ TEST(ArenaSteps, ThreadThatBeganTheStepNeedNotBeTheFirst) {
   step(0, 2, false);
   for (int i = 0; i < 40; ++i) step(1, 2, i % 2 == 0);
   EXPECT_GE(arena->Stats().planned_steps, 30);
+  EXPECT_EQ(arena->Stats().plans, 1);
 }
 
 TEST(ArenaSteps, ThreadsThatDeclareNothingBelongToTheOnlyStep) {
