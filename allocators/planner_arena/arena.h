@@ -80,7 +80,7 @@ class PlannerArena : public std::pmr::memory_resource {
     // Makes upstream return free memory to the system; called when much moved from
     // there to the arena. Empty: the process's malloc, if upstream is the default.
     std::function<void()> trim_upstream;
-    PlanFunction planner;         // empty: GreedyBySize
+    PlanFunction planner;         // empty: PlanOnPages
     ArenaPages* pages = nullptr;  // nullptr: ArenaPages::System()
   };
 

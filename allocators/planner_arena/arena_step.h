@@ -48,6 +48,8 @@ class StepTicket {
 
 // While it lives, the requests of the thread that made it belong to one step. Requests
 // of threads that declare nothing belong to the step that is open, if it is the only one.
+// Any thread may begin the next step, as in a pool that serves requests: a plan knows
+// threads by their part in a step, and who begins it has the first.
 // REQUIRES: destroyed by the thread that made it, in reverse order; the arena outlives it.
 class StepScope {
  public:

@@ -144,8 +144,10 @@ void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
   Schedule& schedule = *plan->schedule;
   if (!range_.Prepare(schedule.height() * kGranuleBytes)) return;
   // Slots are looked at only if need be: what other threads' slots say stands in their
-  // caches. All counts are known when every thread left its step before it ended.
-  if (previous == 0 || undeclared_ || LiveBlocks() != schedule.CarriedLive(previous)) {
+  // caches. All counts are known when every thread left its step before it ended. Counted
+  // before the carried ones are looked at: one that is freed in between then counts too much.
+  const int64_t live = LiveBlocks();
+  if (previous == 0 || undeclared_ || live != schedule.CarriedLive(previous)) {
     schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
     plans_.MarkUsed(*plan, step_.id);
     plans_.ForgetIdle(schedule);
@@ -374,7 +376,7 @@ int64_t Timeline::SumAllocs() const {
   return allocs;
 }
 
-// From plans. What is released while it counts may still be counted.
+// From plans. At least as many as are live now: what is released meanwhile may be counted.
 int64_t Timeline::LiveBlocks() const {
   int64_t blocks = -released_.load(std::memory_order_acquire);
   for (const auto& lane : lanes_) blocks += lane->counters.live.GetAcquiring();

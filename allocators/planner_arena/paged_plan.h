@@ -1,8 +1,8 @@
 #ifndef ALLOCATORS_PLANNER_ARENA_PAGED_PLAN_H_
 #define ALLOCATORS_PLANNER_ARENA_PAGED_PLAN_H_
 
-// The offline planner as the arena uses it: large buffers begin on pages if that makes the
-// plan hardly higher. Pure functions: thread-safe.
+// The offline planner as the arena uses it: where large buffers begin is told by the place,
+// if that makes the plan hardly higher. Pure functions: thread-safe.
 
 #include <cstdint>
 #include <vector>
@@ -11,8 +11,9 @@
 
 namespace plimsoll {
 
-// Buffers of at least so many bytes shall begin on a page: each then touches one page less,
-// and blocks that follow each other on a page begin in the same cache lines.
+// Buffers of at least so many bytes shall begin on a page, or as far into it as others at
+// that place: blocks that follow each other there then begin in the same cache lines. How
+// far differs from place to place, as lines that begin pages share few sets of a cache.
 inline constexpr int64_t kLeastToPage = int64_t{16} << 10;
 
 // Plans within about `seconds`. A buffer that is refused, as CheckBuffers does, is planned

@@ -3,6 +3,9 @@
 #include <gtest/gtest.h>
 
 #include <limits>
+#include <map>
+#include <set>
+#include <vector>
 
 #include "allocators/planner_arena/instances.h"
 #include "allocators/planner_arena/validator.h"
@@ -27,7 +30,7 @@ TEST(PagedPlan, NothingToPlan) { EXPECT_EQ(Checked({}).height, 0); }
 TEST(PagedPlan, LargeBuffersBeginOnPages) {
   // Laid without pages, each would begin a few bytes after the one before.
   std::vector<Buffer> buffers;
-  for (int64_t i = 0; i < 6; ++i) buffers.push_back({0, 10, 4 * kMiB + 64, 64});
+  for (int64_t i = 0; i < 6; ++i) buffers.push_back({0, 10, i == 0 ? kMiB + 64 : kMiB, 64});
   for (int64_t i = 0; i < 6; ++i) buffers.push_back({0, 10, 192, 64});
   const Plan plan = Checked(buffers);
   for (size_t i = 0; i < 6; ++i) EXPECT_EQ(plan.offsets[i] % kPage, 0) << i;
@@ -37,9 +40,27 @@ TEST(PagedPlan, LargeBuffersBeginOnPages) {
 // Each would lose nearly a page to begin on the next.
 TEST(PagedPlan, NotForAHigherPlan) {
   std::vector<Buffer> buffers;
-  for (int64_t i = 0; i < 8; ++i) buffers.push_back({0, 10, kLeastToPage + 64, 64});
+  for (int64_t i = 0; i < 8; ++i) buffers.push_back({0, 10, kMiB + 64, 64});
   const Plan plan = Checked(buffers);
   EXPECT_EQ(plan.height, plan.lower_bound);
+}
+
+// The same at one place, others at others.
+TEST(PagedPlan, BuffersBeginInDifferentLinesOfPages) {
+  std::vector<Buffer> buffers;
+  for (int64_t i = 0; i < 64; ++i) buffers.push_back({0, 10, kMiB, 64});
+  for (int64_t i = 0; i < 64; ++i) buffers.push_back({10, 20, kMiB, 64});
+  const Plan plan = Checked(buffers);
+  EXPECT_LE(plan.height, plan.lower_bound + kPage);
+  std::map<int64_t, std::set<int64_t>> lines_of_page;
+  std::set<int64_t> lines;
+  for (const int64_t offset : plan.offsets) {
+    lines_of_page[offset / kPage].insert(offset % kPage);
+    lines.insert(offset % kPage);
+  }
+  EXPECT_EQ(lines_of_page.size(), 64u);
+  for (const auto& [page, of_page] : lines_of_page) EXPECT_EQ(of_page.size(), 1u) << page;
+  EXPECT_GE(lines.size(), 8u);
 }
 
 TEST(PagedPlan, GreaterAlignmentsAreKept) {
@@ -49,6 +70,15 @@ TEST(PagedPlan, GreaterAlignmentsAreKept) {
                                        {0, 10, 8 * kMiB, 2 * kMiB},
                                        {0, 10, 128 * 1024, 48}};
   Checked(buffers);  // the validator knows of alignments
+}
+
+// Blocks of a page, of a line, and of less than a line.
+TEST(PagedPlan, SmallAlignments) {
+  for (const int64_t alignment : {1, 16, 64, 128, 4096}) {
+    std::vector<Buffer> buffers;
+    for (int64_t i = 0; i < 30; ++i) buffers.push_back({i % 3, i % 3 + 2, 9 * kMiB, alignment});
+    Checked(buffers);
+  }
 }
 
 TEST(PagedPlan, TracesOfManyBuffers) {
