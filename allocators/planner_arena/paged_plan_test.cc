@@ -45,6 +45,14 @@ TEST(PagedPlan, NotForAHigherPlan) {
   EXPECT_EQ(plan.height, plan.lower_bound);
 }
 
+// Nor do those that would leave much of a page empty, though the plan had room for it.
+TEST(PagedPlan, NotForBuffersThatWasteMuchOfAPage) {
+  std::vector<Buffer> buffers = {{0, 10, 1024 * kMiB, 128}};
+  for (int64_t i = 0; i < 8; ++i) buffers.push_back({0, 10, kLeastToPage + 128, 128});
+  const Plan plan = Checked(buffers);
+  EXPECT_EQ(plan.height, plan.lower_bound);
+}
+
 // The same at one place, others at others.
 TEST(PagedPlan, BuffersBeginInDifferentLinesOfPages) {
   std::vector<Buffer> buffers;
