@@ -14,6 +14,7 @@
 #include <cstdio>
 #include <filesystem>
 #include <optional>
+#include <regex>
 #include <string>
 #include <utility>
 #include <vector>
@@ -69,6 +70,7 @@ struct Request {
   std::string json;
   int repetitions = 3;
   bool torch = true;
+  std::string only;                 // regular expression; empty: all
   std::vector<std::string> traces;  // NAME=FILE
 };
 
@@ -81,25 +83,25 @@ struct Trace {
 struct Job {
   const char* program;
   std::string filter;
-  std::vector<std::string> flags = {};
 };
 
-// Loops that are compared with each other, not with other contenders, take turns, too.
-std::vector<std::string> InTurns() {
-  return {"--benchmark_repetitions=3", "--benchmark_enable_random_interleaving=true"};
-}
+// Loops that are compared with each other, not with other contenders: each so many times, as
+// a busy moment would meet one of them.
+constexpr int kThreadsTimes = 3;
 
 // RSS is measured in processes of their own.
-std::vector<Job> Jobs(const ArenaMeasured& measured) {
+std::vector<Job> Jobs(const ArenaMeasured& measured, const std::string& only) {
   std::vector<Job> jobs = {{kReplay, "^Calls:.*"}};
   for (const std::string& trace : measured.varying_traces) {
-    jobs.push_back({kReplay, "^Threads.:" + trace, InTurns()});
+    for (int i = 0; i < kThreadsTimes; ++i) jobs.push_back({kReplay, "^Threads.:" + trace});
     for (const char* loop : {"^FiveShapes:", "^AnyShape:", "^AnyShapeAnyThread:"}) {
       jobs.push_back({kReplay, loop + trace});
     }
   }
   for (const std::string& trace : measured.traces) jobs.push_back({kReplay, "^Touched:" + trace});
   for (const std::string& model : measured.models) jobs.push_back({kTorch, "^TorchStep:" + model});
+  const std::regex wanted(only);
+  std::erase_if(jobs, [&](const Job& job) { return !std::regex_search(job.filter, wanted); });
   return jobs;
 }
 
@@ -110,7 +112,6 @@ Status Measure(const Job& job, const Contender& contender, const std::vector<Tra
   run.variables = contender.variables;
   run.command = {job.program, "--benchmark_filter=" + job.filter + "/" + contender.as + "(/|$)",
                  "--benchmark_min_time=0.1"};
-  run.command.insert(run.command.end(), job.flags.begin(), job.flags.end());
   if (job.program == kReplay) {
     for (const Trace& trace : traces) {
       if (!trace.file.empty()) run.command.push_back(trace.name + "=" + trace.file);
@@ -144,7 +145,7 @@ std::vector<std::string> MeasureAll(const Request& request, const std::vector<Tr
     contenders.push_back(std::move(contender));
   }
   for (int repetition = 1; repetition <= request.repetitions; ++repetition) {
-    for (const Job& job : Jobs(measured)) {
+    for (const Job& job : Jobs(measured, request.only)) {
       for (const Contender& contender : contenders) {
         if (!TakesPart(contender, job)) continue;
         std::printf("\n-- %s, %d of %d\n", contender.name.c_str(), repetition, request.repetitions);
@@ -190,7 +191,8 @@ int Run(const Request& request) {
   const std::vector<std::string> failures =
       MeasureAll(request, traces, measured, scratch + "/run.json", figures);
   std::filesystem::remove_all(scratch);
-  const std::vector<PeerLine> lines = HoldArenaLines(figures, measured);
+  std::vector<PeerLine> lines = HoldArenaLines(figures, measured);
+  if (!request.only.empty()) std::erase_if(lines, [](const PeerLine& line) { return !line.value; });
   std::printf("\n%s", RenderPeers(figures, lines, "arena").c_str());
   if (!request.json.empty()) {
     nlohmann::json document = PeersJson(figures, lines, "arena");
@@ -222,6 +224,15 @@ int main(int argc, char** argv) {
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--trace", request.traces, "NAME=FILE of lifetimes to replay as well");
+  app.add_option("--only", request.only, "loops that match this expression, such as Threads")
+      ->check([](const std::string& text) -> std::string {
+        try {
+          const std::regex expression(text);
+        } catch (const std::regex_error& error) {
+          return "expected a regular expression: " + std::string(error.what());
+        }
+        return {};
+      });
   app.add_flag("!--no-torch", request.torch, "leave out the training step of libtorch");
   try {
     app.parse(argc, argv);
