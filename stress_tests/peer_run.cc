@@ -28,7 +28,12 @@ Expected<nlohmann::json> RunPeer(const PeerRun& run, const std::string& scratch)
   }
   const Expected<std::string> text = ReadFile(scratch);
   if (!text) return tl::unexpected(text.error());
-  return nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  nlohmann::json result = nlohmann::json::parse(*text, nullptr, /*allow_exceptions=*/false);
+  // Google Benchmark writes what is no number as NaN, which JSON does not have.
+  if (result.is_discarded()) {
+    return Fail(run.command[0] + " under " + run.malloc_name + ": what it wrote is not JSON");
+  }
+  return result;
 }
 
 nlohmann::json PeerContext(const std::string& folder) {

@@ -85,7 +85,7 @@ Status AddPeerRun(PeerFigures& figures, const json& run, std::string_view malloc
       if (Status added = AddOne(figures, benchmark, malloc_name, where); !added) return added;
     }
   } catch (const json::exception& error) {
-    return Fail(std::string(where) + ": not a result of workspace_benchmark: " + error.what());
+    return Fail(std::string(where) + ": not a result of the benchmark: " + error.what());
   }
   return {};
 }

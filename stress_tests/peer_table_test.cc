@@ -101,7 +101,7 @@ TEST(PeerTable, RefusesAnotherMallocAndWhatIsNoResult) {
   EXPECT_EQ(error(RunOf("/lib/libc.so.6", json::array())),
             "run.json: context.malloc: '/lib/libc.so.6': expected libjemalloc.so.2: it was not "
             "preloaded");
-  EXPECT_THAT(error(json::array()), HasSubstr("run.json: not a result of workspace_benchmark"));
+  EXPECT_THAT(error(json::array()), HasSubstr("run.json: not a result of the benchmark"));
   EXPECT_THAT(error(RunOf(kJemalloc, json::array({Row("Alloc", 1)}))),
               HasSubstr("expected LOOP/CONTENDER"));
   json failed = Row("Cycle/malloc", 1);

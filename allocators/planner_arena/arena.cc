@@ -149,7 +149,7 @@ void PlannerArena::CountAllocate(Lane* lane, size_t bytes) {
   RaiseTo(peak_, in_use + lane_bytes_.load(std::memory_order_relaxed));
 }
 
-void PlannerArena::TellBytes(Lane& lane) const {
+void PlannerArena::TellBytes(Lane& lane) {
   const int64_t bytes = lane.counters.bytes.Get();
   const int64_t others = lane_bytes_.fetch_add(bytes - lane.told, std::memory_order_relaxed);
   lane.others = others - lane.told + bytes_.load(std::memory_order_relaxed);
@@ -169,7 +169,7 @@ void PlannerArena::CountFree(size_t bytes) {
 }
 
 // The thread's part in a step is over.
-void PlannerArena::LeaveStep() const {
+void PlannerArena::LeaveStep() {
   if (t_memory.arena == id_ && t_memory.last_lane != nullptr) TellBytes(*t_memory.last_lane);
 }
 

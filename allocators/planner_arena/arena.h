@@ -150,8 +150,8 @@ class PlannerArena : public std::pmr::memory_resource {
   void GiveBack(void* block, const UpstreamBlock& what);
   void FreeUpstream(void* block);
   Timeline* OwnerOf(const void* block) const;
-  void TellBytes(Lane& lane) const;
-  void LeaveStep() const;
+  void TellBytes(Lane& lane);
+  void LeaveStep();
   void CountAllocate(Lane* lane, size_t bytes);
   void CountFree(size_t bytes);
   std::string OutOfMemoryReport(size_t bytes, bool over_limit) const;
@@ -192,7 +192,7 @@ class PlannerArena : public std::pmr::memory_resource {
   std::atomic<int64_t> largest_{0};
   std::atomic<int64_t> peak_{0};
   std::atomic<int64_t> bytes_{0};
-  alignas(64) mutable std::atomic<int64_t> lane_bytes_{0};  // of the lanes, as they told
+  alignas(64) std::atomic<int64_t> lane_bytes_{0};  // of the lanes, as they told
 };
 
 }  // namespace plimsoll

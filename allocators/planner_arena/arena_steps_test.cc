@@ -2,19 +2,17 @@
 
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <future>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <semaphore>
 #include <string>
 #include <thread>
-#include <utility>
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
 #include "allocators/planner_arena/arena_testing.h"
+#include "allocators/planner_arena/worker.h"
 
 namespace plimsoll {
 namespace {
@@ -153,48 +151,13 @@ TEST(ArenaSteps, SeveralThreadsWorkOnOneStep) {
   EXPECT_EQ(arena->Stats().misses, 0);
 }
 
-// Threads that stay, and do what they are told in turn.
-class Pool {
- public:
-  explicit Pool(size_t threads) {
-    for (size_t i = 0; i < threads; ++i) {
-      told_.push_back(std::make_unique<std::binary_semaphore>(0));
-      threads_.emplace_back([this, &told = *told_.back()] {
-        for (;;) {
-          told.acquire();
-          if (!task_) return;
-          task_();
-          done_.release();
-        }
-      });
-    }
-  }
-  ~Pool() {
-    task_ = nullptr;
-    for (const auto& told : told_) told->release();
-    for (std::thread& thread : threads_) thread.join();
-  }
-
-  void On(size_t thread, std::function<void()> task) {
-    task_ = std::move(task);
-    told_[thread]->release();
-    done_.acquire();
-  }
-
- private:
-  std::function<void()> task_;
-  std::vector<std::unique_ptr<std::binary_semaphore>> told_;
-  std::binary_semaphore done_{0};
-  std::vector<std::thread> threads_;
-};
-
 // As in a pool that serves requests: what one thread did is planned for all.
 TEST(ArenaSteps, AnyThreadMayBeginTheNextStep) {
   CountingUpstream upstream;
   const auto arena = MakeArena(&upstream);
-  Pool pool(4);
+  std::vector<Worker> pool(4);
   for (size_t i = 0; i < 40; ++i) {
-    pool.On(i * 7 % 4, [&] { EXPECT_TRUE(Step(*arena, kSizes)); });
+    pool[i * 7 % 4].Do([&] { EXPECT_TRUE(Step(*arena, kSizes)); });
   }
   EXPECT_EQ(arena->Stats().planned_steps, 40 - kStepsToPlan);
   EXPECT_EQ(arena->Stats().hits, 3 * (40 - kStepsToPlan));
@@ -204,18 +167,18 @@ TEST(ArenaSteps, AnyThreadMayBeginTheNextStep) {
 TEST(ArenaSteps, ThreadsMayChangePartsFromStepToStep) {
   CountingUpstream upstream;
   const auto arena = MakeArena(&upstream);
-  Pool pool(3);
+  std::vector<Worker> pool(3);
   for (size_t i = 0; i < 40; ++i) {
     std::unique_ptr<StepScope> scope;
-    pool.On(i % 2, [&] {
+    pool[i % 2].Do([&] {
       scope = std::make_unique<StepScope>(*arena);
       EXPECT_TRUE(Work(*arena, kSizes));
     });
-    pool.On(1 - i % 2, [&] {
+    pool[1 - i % 2].Do([&] {
       const StepScope part(scope->Ticket());
       EXPECT_TRUE(Work(*arena, {700, 90000}));
     });
-    pool.On(i % 2, [&] { scope.reset(); });
+    pool[i % 2].Do([&] { scope.reset(); });
   }
   EXPECT_EQ(arena->Stats().planned_steps, 40 - kStepsToPlan);
   EXPECT_EQ(arena->Stats().hits, 5 * (40 - kStepsToPlan));
@@ -225,18 +188,18 @@ TEST(ArenaSteps, ThreadsMayChangePartsFromStepToStep) {
 TEST(ArenaSteps, ThreadThatBeganTheStepNeedNotBeTheFirst) {
   CountingUpstream upstream;
   const auto arena = MakeArena(&upstream);
-  Pool pool(3);
+  std::vector<Worker> pool(3);
   const auto step = [&](size_t begins, size_t joins, bool waits) {
     std::unique_ptr<StepScope> scope;
-    pool.On(begins, [&] {
+    pool[begins].Do([&] {
       scope = std::make_unique<StepScope>(*arena);
       EXPECT_TRUE(waits || Work(*arena, kSizes));
     });
-    pool.On(joins, [&] {
+    pool[joins].Do([&] {
       const StepScope part(scope->Ticket());
       EXPECT_TRUE(Work(*arena, {700, 90000}));
     });
-    pool.On(begins, [&] {
+    pool[begins].Do([&] {
       EXPECT_TRUE(!waits || Work(*arena, kSizes));
       scope.reset();
     });

@@ -14,9 +14,8 @@ namespace {
 constexpr int64_t kPartToLose = 1000;
 // Of a buffer's size, at most, between its end and the end of a page.
 constexpr int64_t kPartToWaste = 128;
-// What the attempt may cost: some milliseconds. A plan that comes late serves fewer steps.
+// The attempt is to cost some milliseconds: a plan that comes late serves fewer steps.
 constexpr size_t kMostBuffers = 10'000;
-constexpr int64_t kEffort = 0;
 
 constexpr int64_t kLine = 64;
 // Where a colour ends, a page is touched that was not: one in two thousand.
@@ -58,7 +57,7 @@ Plan PlanOnPages(const std::vector<Buffer>& buffers, double seconds, int64_t pag
   if (bound > 0 && buffers.size() <= kMostBuffers && CheckBuffers(on_pages)) {
     PlanOptions options;
     options.capacity = bound + bound / kPartToLose;
-    options.effort = kEffort;
+    options.effort = 0;
     PlanResult planned = MakePlan(on_pages, options).value();
     if (planned.fits == Fits::kYes) {
       Colour(buffers, page, planned.plan);

@@ -23,21 +23,19 @@
 #include <barrier>
 #include <chrono>
 #include <cstdio>
-#include <functional>
 #include <memory>
 #include <optional>
 #include <random>
-#include <semaphore>
 #include <string>
 #include <thread>
 #include <type_traits>
-#include <utility>
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
 #include "allocators/planner_arena/baselines/bump_reset.h"
 #include "allocators/planner_arena/baselines/deeprec_baseline.h"
 #include "allocators/planner_arena/baselines/one_shot.h"
+#include "allocators/planner_arena/worker.h"
 #include "stress_tests/arena/preloaded.h"
 #include "stress_tests/arena/replay.h"
 #include "stress_tests/arena/resident.h"
@@ -323,38 +321,6 @@ void FiveShapes(benchmark::State& state, const StepTrace& trace) {
       200 * static_cast<double>(on.Missed() - missed) / static_cast<double>(calls);
   state.SetItemsProcessed(state.iterations());
 }
-
-// A thread that does what it is told, and is waited for.
-class Worker {
- public:
-  Worker() : thread_([this] { Work(); }) {}
-  ~Worker() {
-    task_ = nullptr;
-    begin_.release();
-    thread_.join();
-  }
-
-  void Do(std::function<void()> task) {
-    task_ = std::move(task);
-    begin_.release();
-    end_.acquire();
-  }
-
- private:
-  void Work() {
-    for (;;) {
-      begin_.acquire();
-      if (!task_) return;
-      task_();
-      end_.release();
-    }
-  }
-
-  std::function<void()> task_;
-  std::binary_semaphore begin_{0};
-  std::binary_semaphore end_{0};
-  std::thread thread_;
-};
 
 constexpr int kShapes = 150;
 // By then, most of what any shape needs was needed once.
