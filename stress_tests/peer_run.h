@@ -25,6 +25,12 @@ struct PeerRun {
 // counters which are all 0 is no JSON.
 Expected<nlohmann::json> RunPeer(const PeerRun& run, const std::string& scratch);
 
+// The same of programs that wait for their turn (turn.h) before each step, all at once: one
+// goes on at a time, to its next wait or its end, and then the next one. In the order of
+// `runs`; one that fails ends nothing but itself. `scratch` is a prefix for files.
+std::vector<Expected<nlohmann::json>> RunPeersInTurns(const std::vector<PeerRun>& runs,
+                                                      const std::string& scratch);
+
 // What a run was made of, as every result file says it. `folder` is in the working tree.
 nlohmann::json PeerContext(const std::string& folder);
 

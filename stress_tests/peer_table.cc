@@ -37,7 +37,8 @@ const std::set<std::string>& NoCounters() {
                                 "repetitions",      "repetition_index",
                                 "threads",          "iterations",
                                 "real_time",        "cpu_time",
-                                "items_per_second", "faults"};
+                                "items_per_second", "faults",
+                                "median_ns"};
   return *names;
 }
 
@@ -54,7 +55,9 @@ Status AddOne(PeerFigures& figures, const json& benchmark, std::string_view mall
   }
   std::string contender = name.substr(slash + 1, end == std::string::npos ? end : end - slash - 1);
   if (contender == "malloc") contender = malloc_name;
-  const double nanoseconds = 1e9 / benchmark.at("items_per_second").get<double>();
+  const double nanoseconds = benchmark.contains("median_ns")
+                                 ? benchmark.at("median_ns").get<double>()
+                                 : 1e9 / benchmark.at("items_per_second").get<double>();
   PeerFigure& figure = figures[name.substr(0, slash)][contender];
   for (const auto& [key, value] : benchmark.items()) {
     if (!value.is_number() || NoCounters().contains(key)) continue;

@@ -16,7 +16,9 @@
 namespace plimsoll {
 
 struct PeerFigure {
-  double nanoseconds = 0;                  // CPU time of one item, in the fastest run
+  // CPU time of one item, in the fastest run: the mean, or the median if the benchmark
+  // counts "median_ns".
+  double nanoseconds = 0;
   std::optional<double> faults_per_cycle;  // the most of any run; absent: not counted
   struct Span {
     double least = 0;

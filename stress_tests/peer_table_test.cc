@@ -73,6 +73,18 @@ TEST(PeerTable, CountsOfEveryRunAreKept) {
   EXPECT_DOUBLE_EQ(row["rss"]["greatest"], 1.5);
 }
 
+// The median item says more than the mean where a benchmark knows each.
+TEST(PeerTable, TheMedianGoesBeforeTheMean) {
+  json row = Row("Step/workspace", 100);
+  row["median_ns"] = 80.0;
+  PeerFigures figures;
+  ASSERT_TRUE(
+      AddPeerRun(figures, RunOf("/lib/libc.so.6", json::array({row})), "glibc", "", "here"));
+  const PeerFigure& figure = figures.at("Step").at("workspace");
+  EXPECT_DOUBLE_EQ(figure.nanoseconds, 80);
+  EXPECT_TRUE(figure.counters.empty());
+}
+
 TEST(PeerTable, EveryLineHoldsAtItsLimitAndNotBeyond) {
   PeerFigures figures = GoodFigures();
   for (const PeerLine& line : HoldPeerLines(figures)) EXPECT_TRUE(line.holds) << line.text;

@@ -13,7 +13,6 @@
 #include <cerrno>
 #include <cstdio>
 #include <filesystem>
-#include <optional>
 #include <regex>
 #include <string>
 #include <utility>
@@ -23,6 +22,7 @@
 #include "base/file.h"
 #include "harness/runner/environment.h"
 #include "stress_tests/arena/arena_bars.h"
+#include "stress_tests/arena/arena_jobs.h"
 #include "stress_tests/peer_run.h"
 #include "stress_tests/peer_table.h"
 
@@ -79,86 +79,93 @@ struct Trace {
   std::string file;  // empty: built in
 };
 
-// One process: what it shall measure of a contender.
-struct Job {
-  const char* program;
-  std::string filter;
-};
-
-// Loops that are compared with each other, not with other contenders: each so many times, as
-// a busy moment would meet one of them.
-constexpr int kThreadsTimes = 3;
-
-// RSS is measured in processes of their own.
-std::vector<Job> Jobs(const ArenaMeasured& measured, const std::string& only) {
-  std::vector<Job> jobs = {{kReplay, "^Calls:.*"}};
-  for (const std::string& trace : measured.varying_traces) {
-    for (int i = 0; i < kThreadsTimes; ++i) jobs.push_back({kReplay, "^Threads.:" + trace});
-    for (const char* loop : {"^FiveShapes:", "^AnyShape:", "^AnyShapeAnyThread:"}) {
-      jobs.push_back({kReplay, loop + trace});
-    }
-  }
-  for (const std::string& trace : measured.traces) jobs.push_back({kReplay, "^Touched:" + trace});
-  for (const std::string& model : measured.models) jobs.push_back({kTorch, "^TorchStep:" + model});
-  const std::regex wanted(only);
-  std::erase_if(jobs, [&](const Job& job) { return !std::regex_search(job.filter, wanted); });
-  return jobs;
-}
-
-Status Measure(const Job& job, const Contender& contender, const std::vector<Trace>& traces,
-               const std::string& scratch, PeerFigures& figures) {
+PeerRun RunOf(const ArenaJob& job, const Contender& contender, const std::vector<Trace>& traces) {
+  const bool torch = job.program == ArenaJob::Program::kTorch;
   PeerRun run;
   run.malloc_name = contender.name;
   run.variables = contender.variables;
-  run.command = {job.program, "--benchmark_filter=" + job.filter + "/" + contender.as + "(/|$)",
+  run.command = {torch ? kTorch : kReplay, "--benchmark_filter=" + job.Filter(contender.as),
                  "--benchmark_min_time=0.1"};
-  if (job.program == kReplay) {
-    for (const Trace& trace : traces) {
-      if (!trace.file.empty()) run.command.push_back(trace.name + "=" + trace.file);
-    }
+  for (const Trace& trace : traces) {
+    if (!torch && !trace.file.empty()) run.command.push_back(trace.name + "=" + trace.file);
   }
   if (!contender.library.empty()) run.preload = FindLibrary(contender.library).value();
-  const Expected<nlohmann::json> result = RunPeer(run, scratch);
-  if (!result) return tl::unexpected(result.error());
-  return AddPeerRun(figures, *result, contender.name, contender.library, run.command[1]);
+  return run;
 }
 
 // Other designs replay steps that do not vary.
-bool TakesPart(const Contender& contender, const Job& job) {
-  if (contender.as == "malloc" || contender.as.starts_with("arena")) return true;
-  return job.filter.starts_with("^Calls") || job.filter.starts_with("^Touched");
+bool TakesPart(const Contender& contender, const ArenaJob& job) {
+  return job.fixed || contender.as == "malloc" || contender.as.starts_with("arena");
 }
 
-// Contenders take turns, so that a busy minute meets all of them. Returns what failed, a line
-// each: the others' figures stand.
-std::vector<std::string> MeasureAll(const Request& request, const std::vector<Trace>& traces,
-                                    const ArenaMeasured& measured, const std::string& scratch,
-                                    PeerFigures& figures) {
-  std::vector<std::string> failures;
-  std::vector<Contender> contenders;
-  for (Contender& contender : Contenders()) {
-    if (!contender.library.empty() && !FindLibrary(contender.library)) {
-      std::printf("-- %s: %s is not installed: left out\n", contender.name.c_str(),
-                  contender.library.c_str());
-      continue;
-    }
-    contenders.push_back(std::move(contender));
-  }
-  for (int repetition = 1; repetition <= request.repetitions; ++repetition) {
-    for (const Job& job : Jobs(measured, request.only)) {
-      for (const Contender& contender : contenders) {
-        if (!TakesPart(contender, job)) continue;
-        std::printf("\n-- %s, %d of %d\n", contender.name.c_str(), repetition, request.repetitions);
-        std::fflush(stdout);
-        if (Status done = Measure(job, contender, traces, scratch, figures); !done) {
-          failures.push_back(contender.name + ": " + done.error().message);
-          std::fprintf(stderr, "arena_peers: %s\n", failures.back().c_str());
-        }
+// Measures, and collects what failed, a line each: the others' figures stand.
+class Match {
+ public:
+  Match(std::vector<Trace> traces, std::string scratch)
+      : traces_(std::move(traces)), scratch_(std::move(scratch)) {
+    for (Contender& contender : Contenders()) {
+      if (!contender.library.empty() && !FindLibrary(contender.library)) {
+        // Against fewer, the arena looks better than it is.
+        Fail(contender, contender.library + " is not installed");
+      } else {
+        contenders_.push_back(std::move(contender));
       }
     }
   }
-  return failures;
-}
+
+  // Contenders take turns, so that a busy minute meets all of them.
+  void Play(const ArenaJob& job, const std::string& which) {
+    std::vector<Contender> playing;
+    for (const Contender& contender : contenders_) {
+      if (TakesPart(contender, job)) playing.push_back(contender);
+    }
+    for (int time = 0; time < job.times; ++time) {
+      job.in_turns ? PlayInTurns(job, playing, which) : PlayOneByOne(job, playing, which);
+    }
+  }
+
+  const PeerFigures& figures() const { return figures_; }
+  const std::vector<std::string>& failures() const { return failures_; }
+
+ private:
+  void PlayOneByOne(const ArenaJob& job, const std::vector<Contender>& playing,
+                    const std::string& which) {
+    for (const Contender& contender : playing) {
+      std::printf("\n-- %s, %s\n", contender.name.c_str(), which.c_str());
+      std::fflush(stdout);
+      const PeerRun run = RunOf(job, contender, traces_);
+      Add(contender, run, RunPeer(run, scratch_ + "/run.json"));
+    }
+  }
+
+  void PlayInTurns(const ArenaJob& job, const std::vector<Contender>& playing,
+                   const std::string& which) {
+    std::printf("\n-- all in turn, %s\n", which.c_str());
+    std::fflush(stdout);
+    std::vector<PeerRun> runs;
+    for (const Contender& contender : playing) runs.push_back(RunOf(job, contender, traces_));
+    const auto results = RunPeersInTurns(runs, scratch_ + "/run");
+    for (size_t i = 0; i < runs.size(); ++i) Add(playing[i], runs[i], results[i]);
+  }
+
+  void Add(const Contender& contender, const PeerRun& run, const Expected<nlohmann::json>& result) {
+    if (!result) return Fail(contender, result.error().message);
+    const Status added =
+        AddPeerRun(figures_, *result, contender.name, contender.library, run.command[1]);
+    if (!added) Fail(contender, added.error().message);
+  }
+
+  void Fail(const Contender& contender, const std::string& why) {
+    failures_.push_back(contender.name + ": " + why);
+    std::fprintf(stderr, "arena_peers: %s\n", failures_.back().c_str());
+  }
+
+  const std::vector<Trace> traces_;
+  const std::string scratch_;
+  std::vector<Contender> contenders_;
+  PeerFigures figures_;
+  std::vector<std::string> failures_;
+};
 
 int Run(const Request& request) {
   const auto refuse = [](const Error& error, int status) {
@@ -172,9 +179,12 @@ int Run(const Request& request) {
   }
   for (const std::string& trace : request.traces) {
     const size_t sign = trace.find('=');
-    if (sign == std::string::npos || sign == 0) {
-      return refuse(BadValue("request", "--trace", trace, "expected NAME=FILE").value(),
-                    kBadRequest);
+    // The name becomes part of a regular expression.
+    if (!std::regex_search(trace, std::regex("^[A-Za-z0-9_]+="))) {
+      const Error error = BadValue("request", "--trace", trace,
+                                   "expected NAME=FILE, the name of letters, digits and _")
+                              .value();
+      return refuse(error, kBadRequest);
     }
     traces.push_back({trace.substr(0, sign), folder / trace.substr(sign + 1)});
   }
@@ -183,14 +193,22 @@ int Run(const Request& request) {
   measured.varying_traces = {"synthetic", "resnet50_8"};
   if (request.torch) measured.models = {"resnet50", "transformer"};
 
+  const Expected<std::vector<ArenaJob>> jobs = ArenaJobs(measured, request.only);
+  if (!jobs) return refuse(jobs.error(), kBadRequest);
+
   std::string scratch = std::filesystem::temp_directory_path() / "arena-peers-XXXXXX";
   if (::mkdtemp(scratch.data()) == nullptr) {
     return refuse(SystemError(scratch, "temporary folder", errno).value(), kFailed);
   }
-  PeerFigures figures;
-  const std::vector<std::string> failures =
-      MeasureAll(request, traces, measured, scratch + "/run.json", figures);
+  Match match(traces, scratch);
+  for (int repetition = 1; repetition <= request.repetitions; ++repetition) {
+    const std::string which =
+        std::to_string(repetition) + " of " + std::to_string(request.repetitions);
+    for (const ArenaJob& job : *jobs) match.Play(job, which);
+  }
   std::filesystem::remove_all(scratch);
+  const PeerFigures& figures = match.figures();
+  const std::vector<std::string>& failures = match.failures();
   std::vector<PeerLine> lines = HoldArenaLines(figures, measured);
   if (!request.only.empty()) std::erase_if(lines, [](const PeerLine& line) { return !line.value; });
   std::printf("\n%s", RenderPeers(figures, lines, "arena").c_str());
@@ -220,7 +238,7 @@ int main(int argc, char** argv) {
   CLI::App app("The planner arena beside other mallocs.", "arena_peers");
   plimsoll::Request request;
   app.add_option("--json", request.json, "write the figures to this file, too");
-  app.add_option("--repetitions", request.repetitions, "of each measurement; the fastest counts")
+  app.add_option("--repetitions", request.repetitions, "of each measurement; the best time counts")
       ->check(CLI::Range(1, 1000))
       ->capture_default_str();
   app.add_option("--trace", request.traces, "NAME=FILE of lifetimes to replay as well");

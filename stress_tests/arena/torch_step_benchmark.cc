@@ -3,20 +3,25 @@
 //
 //   bazel run //stress_tests/arena:torch_step_benchmark -- --benchmark_filter=resnet50/arena
 //
-// "TorchStep:MODEL/CONTENDER", an item being one step, after some that warm up. "faults"
-// counts page faults a step, "loss_bits" are those of the last loss.
+// "TorchStep:MODEL/CONTENDER", an item being one step, after some that warm up. "median_ns"
+// is the CPU time of the median step, "faults" counts page faults a step, "loss_bits" are
+// those of the last loss. Waits for its turn before each step, if it is to take turns.
 
 #include <benchmark/benchmark.h>
+#include <time.h>
 
+#include <algorithm>
 #include <bit>
 #include <cstdint>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "allocators/planner_arena/arena.h"
 #include "stress_tests/arena/preloaded.h"
 #include "stress_tests/arena/resident.h"
 #include "stress_tests/arena/torch_training.h"
+#include "stress_tests/turn.h"
 
 namespace plimsoll {
 namespace {
@@ -24,6 +29,8 @@ namespace {
 // Recording starts after one step; a plan serves from the sixth on. As many steps on malloc:
 // the last losses are compared.
 constexpr int kWarmUp = 7;
+// Of which the median is compared.
+constexpr int kSteps = 15;
 
 PlannerArena* MakeArena(bool huge_pages) {
   ArenaConfiguration configuration;
@@ -36,14 +43,25 @@ PlannerArena* MakeArena(bool huge_pages) {
   return arena;
 }
 
+double ThreadNanoseconds() {
+  timespec now = {};
+  ::clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+  return static_cast<double>(now.tv_sec) * 1e9 + static_cast<double>(now.tv_nsec);
+}
+
 void TorchStep(benchmark::State& state, const std::string& model, int64_t batch,
                PlannerArena* arena) {
   const auto training = TorchTraining::Create(model, batch).value();
   float loss = 0;
+  std::vector<double> nanoseconds;
   const auto step = [&] {
+    WaitForTurn();
+    const double begin = ThreadNanoseconds();
     std::unique_ptr<StepScope> scope;
     if (arena != nullptr) scope = std::make_unique<StepScope>(*arena);
     loss = training->Step();
+    scope.reset();
+    nanoseconds.push_back(ThreadNanoseconds() - begin);
   };
   for (int i = 0; i < kWarmUp; ++i) {
     step();
@@ -52,8 +70,11 @@ void TorchStep(benchmark::State& state, const std::string& model, int64_t batch,
   if (arena != nullptr && arena->Stats().planned_steps == 0) {
     state.SkipWithError("no plan came to serve");
   }
+  nanoseconds.clear();
   const int64_t faults = MinorFaults();
   for (auto _ : state) step();
+  std::sort(nanoseconds.begin(), nanoseconds.end());
+  state.counters["median_ns"] = nanoseconds[nanoseconds.size() / 2];
   state.counters["faults"] = benchmark::Counter(static_cast<double>(MinorFaults() - faults),
                                                 benchmark::Counter::kAvgIterations);
   state.counters["loss_bits"] = std::bit_cast<uint32_t>(loss);
@@ -67,7 +88,7 @@ void Register(const std::string& model, int64_t batch) {
     benchmark::RegisterBenchmark(
         name.c_str(),
         [=](benchmark::State& state) { TorchStep(state, model, batch, make_arena()); })
-        ->Iterations(5)
+        ->Iterations(kSteps)
         ->Unit(benchmark::kMillisecond);
   };
   add("malloc", []() -> PlannerArena* { return nullptr; });
