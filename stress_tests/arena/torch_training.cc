@@ -6,6 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "allocators/planner_arena/arena_sites.h"
+
 namespace plimsoll {
 namespace {
 
@@ -80,14 +82,23 @@ class Training final : public TorchTraining {
 
   float Step() override {
     optimizer_.zero_grad();
-    const torch::Tensor loss = loss_();
-    loss.backward();
+    const torch::Tensor loss = Forward();
+    {
+      const SiteScope backward("backward");
+      loss.backward();
+    }
+    const SiteScope optimizer("optimizer");
     optimizer_.step();
     return loss.item<float>();
   }
 
  private:
-  std::function<torch::Tensor()> loss_;
+  torch::Tensor Forward() const {
+    const SiteScope forward("forward");
+    return loss_();
+  }
+
+  const std::function<torch::Tensor()> loss_;
   torch::optim::SGD optimizer_;
 };
 
