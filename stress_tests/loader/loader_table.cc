@@ -23,7 +23,7 @@
 #include "base/caller_folder.h"
 #include "base/file.h"
 #include "base/units.h"
-#include "stress_tests/loader/bars.h"
+#include "stress_tests/bars.h"
 #include "stress_tests/loader/big_files.h"
 #include "stress_tests/loader/smaps.h"
 
@@ -264,7 +264,7 @@ int main(int argc, char** argv) {
   MeasureOpen(many, bars);
   MeasureReads(model, rounds, whole, bars);
   MeasureFirstTensor(model, rounds, whole, bars);
-  std::fputs(RenderBars(bars).c_str(), stdout);
+  std::printf("%s\n%s", RenderBars(bars).c_str(), RenderDetails(bars).c_str());
   if (!json.empty()) Must(WriteFile(json, BarsToJson(ThisContext(".", 0), bars)));
   for (const Bar& bar : bars) {
     if (!bar.holds) return 1;

@@ -1,6 +1,7 @@
-#include "stress_tests/loader/bars.h"
+#include "stress_tests/bars.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstdio>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -8,9 +9,11 @@
 namespace plimsoll {
 namespace {
 
+// Bytes and counts in full.
 std::string Number(double value) {
   char text[32];
-  std::snprintf(text, sizeof(text), "%.4g", value);
+  const bool whole = value == std::nearbyint(value) && std::abs(value) < 1e15;
+  std::snprintf(text, sizeof(text), whole ? "%.0f" : "%.4g", value);
   return text;
 }
 
@@ -46,7 +49,11 @@ std::string RenderBars(const std::vector<Bar>& bars) {
                   bar.limit.empty() ? "" : (bar.holds ? "holds" : "DOES NOT HOLD"));
     out += line;
   }
-  out += "\n";
+  return out;
+}
+
+std::string RenderDetails(const std::vector<Bar>& bars) {
+  std::string out;
   for (const Bar& bar : bars) out += bar.name + ": " + bar.detail + "\n";
   return out;
 }

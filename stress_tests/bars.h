@@ -1,5 +1,5 @@
-#ifndef STRESS_TESTS_LOADER_BARS_H_
-#define STRESS_TESTS_LOADER_BARS_H_
+#ifndef STRESS_TESTS_BARS_H_
+#define STRESS_TESTS_BARS_H_
 
 // Measured values beside what they must not pass, as a table and as JSON. Plain data.
 
@@ -24,8 +24,10 @@ Bar AtMost(std::string name, double value, std::string unit, double limit, std::
 Bar AtLeast(std::string name, double value, std::string unit, double limit, std::string detail);
 Bar Figure(std::string name, double value, std::string unit, std::string detail);
 
-// One row a bar, then the details.
+// One row a bar.
 std::string RenderBars(const std::vector<Bar>& bars);
+// One line a bar: how it was measured.
+std::string RenderDetails(const std::vector<Bar>& bars);
 // {"schema_version": 1, "kind": "bars", "context": …, "bars": […]}: results/README.md.
 std::string BarsToJson(const Context& context, const std::vector<Bar>& bars);
 
@@ -34,4 +36,4 @@ double MedianOf(std::vector<double> values);
 
 }  // namespace plimsoll
 
-#endif  // STRESS_TESTS_LOADER_BARS_H_
+#endif  // STRESS_TESTS_BARS_H_
