@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "allocators/planner_arena/joins.h"
 #include "allocators/planner_arena/merge.h"
 #include "allocators/planner_arena/orders.h"
 #include "allocators/planner_arena/part_valleys.h"
@@ -25,6 +26,15 @@ constexpr int64_t kMostRuns = 40'000'000;
 
 constexpr int64_t kFirstNodes = 500;
 
+// Walks over joins: a change takes as long as so much effort of a search. More short walks
+// find more than one long one.
+constexpr int64_t kEffortOfChange = 500;
+constexpr int64_t kLeastChanges = 30'000;
+constexpr int64_t kChangesOfItem = 8;
+constexpr uint64_t kValleysOfWalk = 20;
+constexpr uint64_t kWalksOfLength = 8;
+constexpr uint64_t kMostDoublings = 10;
+
 }  // namespace
 
 PartPlanner::PartPlanner(const Part& part, Options options)
@@ -39,16 +49,20 @@ int64_t PartPlanner::nodes() const {
 }
 
 void PartPlanner::Offer(std::optional<PartPlan> plan, const std::string& method) {
-  if (!plan || (!best_.offsets.empty() && plan->height >= best_.height)) return;
+  if (!plan || plan->height >= best_.height) return;
   best_ = *std::move(plan);
   method_ = method;
   if (options_.on_progress) options_.on_progress();
 }
 
 void PartPlanner::PlanGreedily() {
-  const Deadline never;
+  if (best_.height <= part_.lower_bound) return;
   const std::vector<int32_t> by_total = OrderBy(part_, "TWA");
-  Offer(FillGaps(part_, by_total, Fit::kFirst, INT64_MAX, INT64_MAX, never), "TWA, first fit");
+  // Whatever the deadline, if there is no plan yet.
+  const bool any = !best_.offsets.empty();
+  Offer(FillGaps(part_, by_total, Fit::kFirst, best_.height, any ? kMostRuns : INT64_MAX,
+                 any ? options_.deadline : Deadline()),
+        "TWA, first fit");
   if (best_.height <= part_.lower_bound) return;
   const std::vector<int32_t> by_size = OrderBy(part_, "ZW");
   Offer(FillGaps(part_, by_size, Fit::kBest, best_.height, kMostRuns, options_.deadline),
@@ -62,6 +76,7 @@ void PartPlanner::PlanGreedily() {
 bool PartPlanner::PlanAgain() {
   if (options_.deadline.HasPassed()) return false;
   const uint64_t seed = next_seed_++;
+  if (walks_ && seed % kValleysOfWalk == 0) WalkOnce();
   Offer(FillValleys(part_, seed, best_.height, options_.deadline),
         "valleys, seed " + std::to_string(seed));
   return true;
@@ -77,11 +92,48 @@ void PartPlanner::PlanMerged() {
 
 void PartPlanner::PlanMerged(const Merge& merge) {
   if (merge.buffers().size() == part_.items.size() || options_.deadline.HasPassed()) return;
-  const Packing packing = MakePacking(merge.buffers());
-  std::vector<int64_t> offsets(merge.buffers().size(), 0);
+  PlanLess(merge.buffers(), options_.effort / 8, "merged, ",
+           [&](const std::vector<int64_t>& offsets) { return merge.Expand(offsets); });
+}
+
+void PartPlanner::PlanAtOnce() {
+  if (part_.items.size() <= kMostForLowest || part_.items.size() > kMostForMerge) return;
+  if (!IsTiling(part_)) return;
+  Offer(FillValleys(part_, 0, best_.height, Deadline()), "valleys");
+  const Merge alone(part_, Merge::Chains::kAlone);
+  if (alone.buffers().size() == 1) PlanMerged(alone);
+}
+
+void PartPlanner::PlanTiled() {
+  if (part_.items.size() > kMostForMerge || !IsTiling(part_)) return;
+  walks_ = true;
+  // The rest is for exact search, which proves what chance does not find.
+  for (const int64_t rest = options_.effort / 2; !Done() && options_.effort > rest;) {
+    if (options_.deadline.HasPassed()) return;
+    WalkOnce();
+  }
+}
+
+void PartPlanner::WalkOnce() {
+  const uint64_t seed = next_walk_++;
+  int64_t changes = std::max(kLeastChanges, kChangesOfItem * std::ssize(part_.items));
+  changes <<= std::min(seed / kWalksOfLength, kMostDoublings);
+  Joins joins(part_, seed);
+  joins.Run(changes, options_.deadline);
+  const int64_t effort = changes * kEffortOfChange;
+  options_.effort -= 2 * effort;
+  PlanLess(joins.Rectangles(), effort, "joined, ",
+           [&](const std::vector<int64_t>& offsets) { return joins.Expand(offsets); });
+}
+
+void PartPlanner::PlanLess(
+    const std::vector<Buffer>& buffers, int64_t effort, const std::string& prefix,
+    const std::function<std::vector<int64_t>(const std::vector<int64_t>&)>& expand) {
+  const Packing packing = MakePacking(buffers);
+  std::vector<int64_t> offsets(buffers.size(), 0);
   Options options = options_;
   options.goal /= packing.unit;
-  options.effort /= 8;
+  options.effort = effort;
   options.on_progress = nullptr;
   PartPlan whole;
   std::string method;
@@ -91,14 +143,14 @@ void PartPlanner::PlanMerged(const Merge& merge) {
     if (!planner.Done()) planner.PlanExactly();
     merged_nodes_ += planner.nodes();
     const int64_t height = planner.best().height * packing.unit;
-    if (height > whole.height) method = "merged, " + planner.method();
+    if (height > whole.height) method = prefix + planner.method();
     whole.height = std::max(whole.height, height);
     if (whole.height >= best_.height) return;
     for (size_t i = 0; i < part.ids.size(); ++i) {
       offsets[static_cast<size_t>(part.ids[i])] = planner.best().offsets[i] * packing.unit;
     }
   }
-  whole.offsets = merge.Expand(offsets);
+  whole.offsets = expand(offsets);
   whole.height = PartHeight(part_, whole.offsets);
   Offer(std::move(whole), method);
 }

@@ -33,8 +33,12 @@ class PartPlanner {
   // The part must outlive the planner.
   PartPlanner(const Part& part, Options options);
 
+  // For large tilings: what takes a tenth of the time of greedy orders, and is better.
+  void PlanAtOnce();
   // One plan whatever the deadline, then the greedy orders that the size allows.
   void PlanGreedily();
+  // Joined items, if no byte is spare at any time: by chance, for a part of the effort.
+  void PlanTiled();
   // Merged items, by all that this class does but merging.
   void PlanMerged();
   // Exact search, if the part is small enough for it.
@@ -51,6 +55,7 @@ class PartPlanner {
   // Another goal, at least the old one.
   void RaiseGoal(int64_t goal) { options_.goal = goal; }
 
+  // Of no items and endless height before there is one.
   const PartPlan& best() const { return best_; }
   int64_t proven() const { return proven_; }  // units: no plan is lower
   const std::string& method() const { return method_; }
@@ -58,17 +63,24 @@ class PartPlanner {
 
  private:
   void Offer(std::optional<PartPlan> plan, const std::string& method);
+  // `buffers`, planned by all that this class does but merging, are made to plans of the
+  // part by `expand`.
+  void PlanLess(const std::vector<Buffer>& buffers, int64_t effort, const std::string& prefix,
+                const std::function<std::vector<int64_t>(const std::vector<int64_t>&)>& expand);
   void PlanMerged(const Merge& merge);
+  void WalkOnce();
   // One capacity for a while; whether that changed what is known.
   bool Try(int64_t capacity, int64_t nodes);
 
   const Part& part_;
   Options options_;
-  PartPlan best_;
+  PartPlan best_ = {{}, INT64_MAX};
   int64_t proven_;
   int64_t weight_ = 0;  // sections of all items
   std::string method_;
   uint64_t next_seed_ = 1;  // of valleys
+  bool walks_ = false;      // where there are joins to choose among
+  uint64_t next_walk_ = 1;  // their seed
   int64_t merged_nodes_ = 0;
   int64_t old_nodes_ = 0;                           // of races that are over
   std::map<int64_t, std::unique_ptr<Race>> races_;  // by capacity

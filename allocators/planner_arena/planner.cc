@@ -51,9 +51,11 @@ class Planner {
   }
 
   void Run() {
+    for (const auto& part : parts_) part->PlanAtOnce();
     for (const auto& part : parts_) part->PlanGreedily();
     for (const auto& part : parts_) {
       if (IsLost()) return;
+      if (!part->Done()) part->PlanTiled();
       if (!part->Done()) part->PlanMerged();
     }
     for (const auto& part : parts_) {
