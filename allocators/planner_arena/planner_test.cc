@@ -118,6 +118,20 @@ TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
   EXPECT_EQ(Checked(buffers, {.time_limit = 0}).plan.offsets.size(), buffers.size());
 }
 
+TEST(PlannerTest, SearchGoesOnUntilTheTimeLimit) {
+  const std::vector<Buffer> buffers = AlmostTiles(600, 1);
+  const int64_t without_limit = Checked(buffers, {.effort = 1}).nodes;
+  EXPECT_GT(Checked(buffers, {.time_limit = 2, .effort = 1}).nodes, 5 * without_limit);
+}
+
+TEST(PlannerTest, HardPartsGetTheEffortThatEasyOnesLeave) {
+  std::vector<Buffer> buffers = AlmostTiles(600, 1);
+  const PlanOptions options = {.effort = 100'000'000};
+  const int64_t alone = Checked(buffers, options).nodes;
+  for (int64_t tick = 2'000'000; tick < 2'000'100; ++tick) buffers.push_back({tick, tick + 1, 1});
+  EXPECT_GT(Checked(buffers, options).nodes, alone / 2);
+}
+
 TEST(PlannerTest, UndecidedWithoutEffort) {
   const std::vector<Buffer> buffers = AlmostTiles(600, 1);
   const PlanResult result = Checked(buffers, {.capacity = 1 << 20, .effort = 0});
@@ -148,6 +162,26 @@ TEST(PlannerTest, ReportsProgress) {
   const PlanResult result = Checked(AlmostTiles(600, 1), options);
   EXPECT_GT(calls, 1);
   EXPECT_EQ(last.height, result.plan.height);
+}
+
+// Nothing better turns up for most of the time.
+TEST(PlannerTest, ReportsProgressWithoutAny) {
+  int64_t calls = 0;
+  int64_t better = 0;
+  int64_t searched = 0;
+  PlanProgress last;
+  PlanOptions options;
+  options.time_limit = 2;
+  options.threads = 2;
+  options.progress = [&](const PlanProgress& progress) {
+    ++calls;
+    better += progress.height != last.height;
+    searched += progress.nodes > last.nodes;
+    last = progress;
+  };
+  Checked(AlmostTiles(2000, 1), options);
+  EXPECT_GE(calls - better, 5);
+  EXPECT_GE(searched, 3);
 }
 
 TEST(PlannerTest, RefusesWhatIsOutOfRange) {
