@@ -28,10 +28,13 @@ class PlanCommandTest : public testing::Test {
     return path;
   }
 
+  // Tiles but one: with it they would be a tiling, which is planned at once.
   std::string WriteTiles(const std::string& name, int32_t count) {
     std::string text = "id,lower,upper,size\n";
     int64_t id = 0;
-    for (const Buffer& b : PerfectTiles(count, Cuts::kPinwheels, 1)) {
+    std::vector<Buffer> tiles = PerfectTiles(count, Cuts::kPinwheels, 1);
+    tiles.pop_back();
+    for (const Buffer& b : tiles) {
       text += std::to_string(id++) + "," + std::to_string(b.lower) + "," + std::to_string(b.upper) +
               "," + std::to_string(b.size) + "\n";
     }

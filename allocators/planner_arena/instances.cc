@@ -36,41 +36,88 @@ struct Tile {
 
 constexpr int64_t kSide = int64_t{1} << 20;
 constexpr int64_t kLeastSize = 16;
+constexpr int64_t kRow = 64;
 
 // A cut between `from` and `to` that leaves `margin` on both sides.
 int64_t CutBetween(Random& random, int64_t from, int64_t to, int64_t margin) {
   return random.Between(from + margin, to - margin);
 }
 
-bool CanTurn(const Tile& t) { return t.Width() >= 3 && t.Height() >= 3 * kLeastSize; }
+// Cuts a rectangle into tiles of at least one tick and `least_size` bytes.
+class Cutter {
+ public:
+  Cutter(uint64_t seed, Cuts cuts, int64_t least_size)
+      : random_(seed), cuts_(cuts), least_size_(least_size) {}
 
-// Four arms around a middle.
-void Pinwheel(Random& random, const Tile& t, std::vector<Tile>& out) {
-  const int64_t x1 = CutBetween(random, t.left, t.right - 1, 1);
-  const int64_t x2 = CutBetween(random, x1, t.right, 1);
-  const int64_t y1 = CutBetween(random, t.bottom, t.top - kLeastSize, kLeastSize);
-  const int64_t y2 = CutBetween(random, y1, t.top, kLeastSize);
-  out.push_back({t.left, x1, t.bottom, y2});
-  out.push_back({t.left, x2, y2, t.top});
-  out.push_back({x2, t.right, y1, t.top});
-  out.push_back({x1, t.right, t.bottom, y1});
-  out.push_back({x1, x2, y1, y2});
-}
-
-void CutInTwo(Random& random, const Tile& t, std::vector<Tile>& out) {
-  const bool can_time = t.Width() >= 2;
-  const bool can_size = t.Height() >= 2 * kLeastSize;
-  const bool in_size = can_size && (!can_time || random.Next() % 2 == 0);
-  if (in_size) {
-    const int64_t y = CutBetween(random, t.bottom, t.top, kLeastSize);
-    out.push_back({t.left, t.right, t.bottom, y});
-    out.push_back({t.left, t.right, y, t.top});
-  } else {
-    const int64_t x = CutBetween(random, t.left, t.right, 1);
-    out.push_back({t.left, x, t.bottom, t.top});
-    out.push_back({x, t.right, t.bottom, t.top});
+  std::vector<Tile> Cut(const Tile& whole, size_t count) {
+    const auto less = [](const auto& a, const auto& b) { return a.first < b.first; };
+    std::priority_queue<std::pair<uint64_t, Tile>, std::vector<std::pair<uint64_t, Tile>>,
+                        decltype(less)>
+        open(less);
+    std::vector<Tile> done;
+    open.push({Key(whole), whole});
+    for (size_t division = 1; open.size() + done.size() < count; ++division) {
+      const Tile tile = open.top().second;
+      open.pop();
+      if (tile.Width() < 2 && tile.Height() < 2 * least_size_) {
+        done.push_back(tile);
+        continue;
+      }
+      pieces_.clear();
+      if (cuts_ == Cuts::kPinwheels && division % 3 == 1 && CanTurn(tile)) {
+        Pinwheel(tile);
+      } else {
+        CutInTwo(tile);
+      }
+      for (const Tile& piece : pieces_) open.push({Key(piece), piece});
+    }
+    for (; !open.empty(); open.pop()) done.push_back(open.top().second);
+    return done;
   }
-}
+
+  Random& random() { return random_; }
+
+ private:
+  // The piece to cut is one of the largest: drawn by area, then not lost to a sliver.
+  uint64_t Key(const Tile& t) {
+    const auto area = static_cast<uint64_t>(t.Width() * t.Height());
+    return area / 4 + random_.Next() % (area + 1);
+  }
+  bool CanTurn(const Tile& t) const { return t.Width() >= 3 && t.Height() >= 3 * least_size_; }
+
+  // Four arms around a middle.
+  void Pinwheel(const Tile& t) {
+    const int64_t x1 = CutBetween(random_, t.left, t.right - 1, 1);
+    const int64_t x2 = CutBetween(random_, x1, t.right, 1);
+    const int64_t y1 = CutBetween(random_, t.bottom, t.top - least_size_, least_size_);
+    const int64_t y2 = CutBetween(random_, y1, t.top, least_size_);
+    pieces_.push_back({t.left, x1, t.bottom, y2});
+    pieces_.push_back({t.left, x2, y2, t.top});
+    pieces_.push_back({x2, t.right, y1, t.top});
+    pieces_.push_back({x1, t.right, t.bottom, y1});
+    pieces_.push_back({x1, x2, y1, y2});
+  }
+
+  void CutInTwo(const Tile& t) {
+    const bool can_time = t.Width() >= 2;
+    const bool can_size = t.Height() >= 2 * least_size_;
+    const bool in_size = can_size && (!can_time || random_.Next() % 2 == 0);
+    if (in_size) {
+      const int64_t y = CutBetween(random_, t.bottom, t.top, least_size_);
+      pieces_.push_back({t.left, t.right, t.bottom, y});
+      pieces_.push_back({t.left, t.right, y, t.top});
+    } else {
+      const int64_t x = CutBetween(random_, t.left, t.right, 1);
+      pieces_.push_back({t.left, x, t.bottom, t.top});
+      pieces_.push_back({x, t.right, t.bottom, t.top});
+    }
+  }
+
+  Random random_;
+  const Cuts cuts_;
+  const int64_t least_size_;
+  std::vector<Tile> pieces_;
+};
 
 void Shuffle(Random& random, std::vector<Buffer>& buffers) {
   for (size_t i = buffers.size(); i > 1; --i) {
@@ -81,39 +128,22 @@ void Shuffle(Random& random, std::vector<Buffer>& buffers) {
 }  // namespace
 
 std::vector<Buffer> PerfectTiles(int32_t count, Cuts cuts, uint64_t seed) {
-  Random random(seed);
-  // The piece to cut is one of the largest: drawn by area, then not lost to a sliver.
-  const auto key = [&](const Tile& t) {
-    const auto area = static_cast<uint64_t>(t.Width() * t.Height());
-    return std::pair(area / 4 + random.Next() % (area + 1), t);
-  };
-  const auto less = [](const auto& a, const auto& b) { return a.first < b.first; };
-  std::priority_queue<std::pair<uint64_t, Tile>, std::vector<std::pair<uint64_t, Tile>>,
-                      decltype(less)>
-      open(less);
-  std::vector<Tile> done;
-  open.push(key({0, kSide, 0, kSide}));
-  std::vector<Tile> pieces;
-  for (size_t division = 1; open.size() + done.size() < static_cast<size_t>(count); ++division) {
-    const Tile tile = open.top().second;
-    open.pop();
-    if (tile.Width() < 2 && tile.Height() < 2 * kLeastSize) {
-      done.push_back(tile);
-      continue;
-    }
-    pieces.clear();
-    if (cuts == Cuts::kPinwheels && division % 3 == 1 && CanTurn(tile)) {
-      Pinwheel(random, tile, pieces);
-    } else {
-      CutInTwo(random, tile, pieces);
-    }
-    for (const Tile& piece : pieces) open.push(key(piece));
-  }
-  for (; !open.empty(); open.pop()) done.push_back(open.top().second);
+  Cutter cutter(seed, cuts, kLeastSize);
   std::vector<Buffer> buffers;
-  buffers.reserve(done.size());
-  for (const Tile& t : done) buffers.push_back({t.left, t.right, t.Height(), 1});
-  Shuffle(random, buffers);
+  for (const Tile& t : cutter.Cut({0, kSide, 0, kSide}, static_cast<size_t>(count))) {
+    buffers.push_back({t.left, t.right, t.Height(), 1});
+  }
+  Shuffle(cutter.random(), buffers);
+  return buffers;
+}
+
+std::vector<Buffer> CoarseTiles(int32_t count, int64_t ticks, int64_t rows, uint64_t seed) {
+  Cutter cutter(seed, Cuts::kGuillotine, 1);
+  std::vector<Buffer> buffers;
+  for (const Tile& t : cutter.Cut({0, ticks, 0, rows}, static_cast<size_t>(count))) {
+    buffers.push_back({t.left, t.right, t.Height() * kRow, 1});
+  }
+  Shuffle(cutter.random(), buffers);
   return buffers;
 }
 

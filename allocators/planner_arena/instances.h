@@ -23,6 +23,11 @@ enum class Cuts {
 // 1 <= count <= 10^6; the number of pinwheel pieces rounds `count` up by at most 4.
 std::vector<Buffer> PerfectTiles(int32_t count, Cuts cuts, uint64_t seed);
 
+// The same on a coarse grid: `count` buffers, cut edge to edge, fill `rows` rows of 64 bytes
+// over `ticks` ticks. Many end as others of their sizes begin, so that who follows whom is
+// hard to tell. The optimum is 64 x rows. REQUIRES: 1 <= count <= ticks x rows / 4.
+std::vector<Buffer> CoarseTiles(int32_t count, int64_t ticks, int64_t rows, uint64_t seed);
+
 // Any sizes, any lifetimes: of `count` buffers, some thousand ticks long at most.
 std::vector<Buffer> RandomBuffers(int32_t count, uint64_t seed);
 

@@ -27,6 +27,21 @@ TEST(InstancesTest, TilesFillTheirRectangle) {
   }
 }
 
+TEST(InstancesTest, CoarseTilesFillTheirGrid) {
+  const std::vector<Buffer> tiles = CoarseTiles(1000, 50, 200, 3);
+  EXPECT_EQ(tiles.size(), 1000u);
+  ASSERT_TRUE(CheckBuffers(tiles));
+  int64_t area = 0;
+  for (const Buffer& b : tiles) {
+    area += b.size * (b.upper - b.lower);
+    EXPECT_GE(b.lower, 0);
+    EXPECT_LE(b.upper, 50);
+    EXPECT_EQ(b.size % 64, 0);
+  }
+  EXPECT_EQ(area, 50 * 200 * 64);
+  EXPECT_EQ(LowerBound(tiles), 200 * 64);
+}
+
 TEST(InstancesTest, SeedsDecide) {
   const auto sizes = [](const std::vector<Buffer>& buffers) {
     std::vector<int64_t> of_buffers;
@@ -38,6 +53,7 @@ TEST(InstancesTest, SeedsDecide) {
   EXPECT_EQ(sizes(RandomBuffers(100, 1)), sizes(RandomBuffers(100, 1)));
   EXPECT_NE(sizes(PerfectTiles(100, Cuts::kPinwheels, 1)),
             sizes(PerfectTiles(100, Cuts::kPinwheels, 2)));
+  EXPECT_NE(sizes(CoarseTiles(100, 50, 200, 1)), sizes(CoarseTiles(100, 50, 200, 2)));
   EXPECT_TRUE(CheckBuffers(TraceLike(1000, 1)));
   EXPECT_TRUE(CheckBuffers(RandomBuffers(1000, 1)));
 }

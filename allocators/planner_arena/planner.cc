@@ -1,6 +1,7 @@
 #include "allocators/planner_arena/planner.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cstddef>
 #include <memory>
 #include <string>
@@ -29,6 +30,12 @@ Status CheckOptions(const PlanOptions& options) {
   return {};
 }
 
+// Between two reports that tell of nothing better.
+constexpr std::chrono::milliseconds kBetweenReports(50);
+
+// A fraction of a second.
+constexpr int64_t kEffortAtOnce = 50'000'000;
+
 // All parts of one problem.
 class Planner {
  public:
@@ -39,28 +46,26 @@ class Planner {
     goal_ = any_low_enough ? *options.capacity / packing.unit : bound_;
     PartPlanner::Options of_part;
     // A part need not be lower than the highest must be.
-    of_part.goal = std::max(goal_, any_low_enough ? 0 : bound_);
+    of_part.goal = goal_;
     of_part.ladder = !any_low_enough;
     if (options.time_limit) of_part.deadline = Deadline::After(*options.time_limit);
     of_part.threads = options.threads;
     of_part.effort = options.effort / std::max<int64_t>(1, std::ssize(packing.parts));
-    if (options.progress) of_part.on_progress = [this] { Report(); };
+    if (options.progress) of_part.on_progress = [this](bool better) { Report(better); };
     for (const Part& part : packing.parts) {
       parts_.push_back(std::make_unique<PartPlanner>(part, of_part));
     }
   }
 
   void Run() {
+    for (const auto& part : parts_) part->PlanAtOnce();
     for (const auto& part : parts_) part->PlanGreedily();
     for (const auto& part : parts_) {
       if (IsLost()) return;
+      if (!part->Done()) part->PlanTiled();
       if (!part->Done()) part->PlanMerged();
     }
-    for (const auto& part : parts_) {
-      if (IsLost()) return;
-      part->RaiseGoal(std::max(goal_, Proven()));
-      if (!part->Done()) part->PlanExactly();
-    }
+    PlanExactly();
     if (options_.time_limit) UseTime();
   }
 
@@ -104,24 +109,61 @@ class Planner {
   }
 
  private:
-  // What is left of the time goes to the part that makes the plan as high as it is.
+  // What easy parts leave of the effort is for the hard ones.
+  void PlanExactly() {
+    int64_t left = 0;
+    for (const auto& part : parts_) left += part->effort();
+    for (int64_t before = left + 1; left > 0 && left < before;) {
+      before = left;
+      const int64_t open = std::count_if(parts_.begin(), parts_.end(), [&](const auto& part) {
+        part->RaiseGoal(std::max(goal_, Proven()));
+        return !part->Done();
+      });
+      for (const auto& part : parts_) {
+        if (IsLost()) return;
+        part->RaiseGoal(std::max(goal_, Proven()));
+        if (part->Done()) continue;
+        const int64_t share = std::max<int64_t>(1, before / open);
+        part->GiveEffort(share);
+        part->PlanExactly();
+        left -= share - part->effort();
+      }
+    }
+  }
+
+  // What is left of the time goes to the part that makes the plan as high as it is: half to
+  // search and half to chance, in turn.
   void UseTime() {
+    using Clock = std::chrono::steady_clock;
     for (;;) {
       const auto highest = std::max_element(
           parts_.begin(), parts_.end(),
           [](const auto& a, const auto& b) { return a->best().height < b->best().height; });
-      if (highest == parts_.end() || (*highest)->Done() || IsLost()) return;
-      if (!(*highest)->PlanAgain()) return;
+      if (highest == parts_.end() || IsLost()) return;
+      PartPlanner& part = **highest;
+      part.RaiseGoal(std::max(goal_, Proven()));
+      if (part.Done()) return;
+      const Clock::time_point begin = Clock::now();
+      part.GiveEffort(options_.effort == 0 ? 0 : kEffortAtOnce);
+      part.PlanExactly();
+      const Clock::time_point middle = Clock::now();
+      do {
+        if (part.Done()) break;
+        if (!part.PlanAgain()) return;
+      } while (Clock::now() - middle < middle - begin);
     }
   }
 
   // One part that is proven not to fit settles the question.
   bool IsLost() const { return options_.capacity && !options_.minimize && Proven() > goal_; }
 
-  void Report() const {
+  void Report(bool better) {
+    const auto now = std::chrono::steady_clock::now();
+    if (!better && now - reported_at_ < kBetweenReports) return;
     for (const auto& part : parts_) {
       if (part->best().offsets.empty()) return;  // no whole plan yet
     }
+    reported_at_ = now;
     options_.progress({Height() * packing_.unit, Proven() * packing_.unit, Nodes()});
   }
 
@@ -129,6 +171,7 @@ class Planner {
   const PlanOptions& options_;
   int64_t bound_ = 0;
   int64_t goal_ = 0;
+  std::chrono::steady_clock::time_point reported_at_ = std::chrono::steady_clock::now();
   std::vector<std::unique_ptr<PartPlanner>> parts_;
 };
 

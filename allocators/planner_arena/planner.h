@@ -28,13 +28,15 @@ struct PlanOptions {
   bool minimize = false;
   // Seconds; the best plan so far is returned soon after. At least one greedy plan is
   // always made. With a limit, what is found depends on the machine, and unless the plan is
-  // proven to be the lowest, or fits, all of the time is used.
+  // proven to be the lowest, or fits, all of the time is used: when the effort is spent,
+  // search and chance go on in turn.
   std::optional<double> time_limit = std::nullopt;
   int threads = 1;  // for exact search
   // What exact search may spend, in placements x sections of all buffers; the default is
-  // some seconds, and the same result on every machine. 0: greedy plans only.
+  // some seconds, and the same result on every machine. 0: no search, even with a limit.
   int64_t effort = 2'000'000'000;
-  // Called now and then from the calling thread. May be empty.
+  // Called from the calling thread for each better plan, and else some times a second. May
+  // be empty.
   std::function<void(const PlanProgress&)> progress = nullptr;
 };
 

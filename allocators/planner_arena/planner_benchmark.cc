@@ -53,6 +53,19 @@ void BM_PinwheelTiles(benchmark::State& state) {
 }
 BENCHMARK(BM_PinwheelTiles)->Arg(200)->Arg(1000)->Arg(100'000)->Unit(benchmark::kMillisecond);
 
+// Arguments: buffers, ticks, rows.
+void BM_CoarseTiles(benchmark::State& state) {
+  PlanOptions options;
+  options.time_limit = 10;
+  Measure(state,
+          CoarseTiles(static_cast<int32_t>(state.range(0)), state.range(1), state.range(2), 1),
+          options);
+}
+BENCHMARK(BM_CoarseTiles)
+    ->ArgsProduct({{200, 1000}, {50, 200, 1000}, {200, 1024, 16'384}})
+    ->Args({100'000, 2000, 16'384})
+    ->Unit(benchmark::kMillisecond);
+
 void BM_Random(benchmark::State& state) {
   Measure(state, RandomBuffers(static_cast<int32_t>(state.range(0)), 1), {});
 }

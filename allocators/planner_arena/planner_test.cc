@@ -25,6 +25,13 @@ PlanResult Checked(const std::vector<Buffer>& buffers, const PlanOptions& option
   return *result;
 }
 
+// Tiles with one left out: what is no tiling is not taken apart as one.
+std::vector<Buffer> AlmostTiles(int32_t count, uint64_t seed) {
+  std::vector<Buffer> buffers = PerfectTiles(count, Cuts::kPinwheels, seed);
+  buffers.pop_back();
+  return buffers;
+}
+
 TEST(PlannerTest, NothingToPlan) {
   const PlanResult result = Checked({});
   EXPECT_EQ(result.plan.height, 0);
@@ -70,12 +77,27 @@ TEST(PlannerTest, IsNeverHigherThanGreedyBySize) {
 TEST(PlannerTest, FindsTilingsAgain) {
   for (uint64_t seed = 0; seed < 4; ++seed) {
     EXPECT_TRUE(Checked(PerfectTiles(2000, Cuts::kGuillotine, seed)).optimal());
-    EXPECT_TRUE(Checked(PerfectTiles(100, Cuts::kPinwheels, seed)).optimal());
+    EXPECT_TRUE(Checked(PerfectTiles(1000, Cuts::kPinwheels, seed)).optimal());
+  }
+}
+
+// On coarse grids many tiles could follow each other that do not.
+TEST(PlannerTest, FindsCoarseTilingsAgain) {
+  for (const int64_t ticks : {50, 200, 1000}) {
+    for (const int64_t rows : {200, 1024, 16'384}) {
+      for (uint64_t seed = 1; seed <= 3; ++seed) {
+        EXPECT_TRUE(Checked(CoarseTiles(200, ticks, rows, seed)).optimal())
+            << ticks << " " << rows << " " << seed;
+      }
+      if (ticks == 50) continue;  // takes more than a test should
+      EXPECT_LT(Checked(CoarseTiles(1000, ticks, rows, 1), {.effort = 400'000'000}).Gap(), 0.05)
+          << ticks << " " << rows;
+    }
   }
 }
 
 TEST(PlannerTest, SameInputsSamePlan) {
-  const std::vector<Buffer> buffers = PerfectTiles(80, Cuts::kPinwheels, 9);
+  const std::vector<Buffer> buffers = AlmostTiles(80, 9);
   const PlanResult once = Checked(buffers);
   const PlanResult again = Checked(buffers);
   EXPECT_EQ(once.plan.offsets, again.plan.offsets);
@@ -84,7 +106,7 @@ TEST(PlannerTest, SameInputsSamePlan) {
 }
 
 TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
-  const std::vector<Buffer> buffers = PerfectTiles(600, Cuts::kPinwheels, 1);
+  const std::vector<Buffer> buffers = AlmostTiles(600, 1);
   const auto begin = std::chrono::steady_clock::now();
   const PlanResult result =
       Checked(buffers, {.time_limit = 0.2, .effort = std::numeric_limits<int64_t>::max() / 2});
@@ -96,8 +118,22 @@ TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
   EXPECT_EQ(Checked(buffers, {.time_limit = 0}).plan.offsets.size(), buffers.size());
 }
 
+TEST(PlannerTest, SearchGoesOnUntilTheTimeLimit) {
+  const std::vector<Buffer> buffers = AlmostTiles(600, 1);
+  const int64_t without_limit = Checked(buffers, {.effort = 1}).nodes;
+  EXPECT_GT(Checked(buffers, {.time_limit = 2, .effort = 1}).nodes, 5 * without_limit);
+}
+
+TEST(PlannerTest, HardPartsGetTheEffortThatEasyOnesLeave) {
+  std::vector<Buffer> buffers = AlmostTiles(600, 1);
+  const PlanOptions options = {.effort = 100'000'000};
+  const int64_t alone = Checked(buffers, options).nodes;
+  for (int64_t tick = 2'000'000; tick < 2'000'100; ++tick) buffers.push_back({tick, tick + 1, 1});
+  EXPECT_GT(Checked(buffers, options).nodes, alone / 2);
+}
+
 TEST(PlannerTest, UndecidedWithoutEffort) {
-  const std::vector<Buffer> buffers = PerfectTiles(600, Cuts::kPinwheels, 1);
+  const std::vector<Buffer> buffers = AlmostTiles(600, 1);
   const PlanResult result = Checked(buffers, {.capacity = 1 << 20, .effort = 0});
   EXPECT_EQ(result.fits, Fits::kUndecided);
   EXPECT_EQ(Checked(buffers, {.capacity = (1 << 20) - 1, .effort = 0}).fits, Fits::kNo);
@@ -105,8 +141,7 @@ TEST(PlannerTest, UndecidedWithoutEffort) {
 }
 
 TEST(PlannerTest, SearchesNothingBelowTheBound) {
-  const PlanResult result =
-      Checked(PerfectTiles(600, Cuts::kPinwheels, 1), PlanOptions{.capacity = (1 << 20) - 1});
+  const PlanResult result = Checked(AlmostTiles(600, 1), PlanOptions{.capacity = (1 << 20) - 1});
   EXPECT_EQ(result.fits, Fits::kNo);
   EXPECT_EQ(result.nodes, 0);
 }
@@ -124,9 +159,29 @@ TEST(PlannerTest, ReportsProgress) {
     EXPECT_GE(progress.height, progress.lower_bound);
     last = progress;
   };
-  const PlanResult result = Checked(PerfectTiles(600, Cuts::kPinwheels, 1), options);
+  const PlanResult result = Checked(AlmostTiles(600, 1), options);
   EXPECT_GT(calls, 1);
   EXPECT_EQ(last.height, result.plan.height);
+}
+
+// Nothing better turns up for most of the time.
+TEST(PlannerTest, ReportsProgressWithoutAny) {
+  int64_t calls = 0;
+  int64_t better = 0;
+  int64_t searched = 0;
+  PlanProgress last;
+  PlanOptions options;
+  options.time_limit = 2;
+  options.threads = 2;
+  options.progress = [&](const PlanProgress& progress) {
+    ++calls;
+    better += progress.height != last.height;
+    searched += progress.nodes > last.nodes;
+    last = progress;
+  };
+  Checked(AlmostTiles(2000, 1), options);
+  EXPECT_GE(calls - better, 5);
+  EXPECT_GE(searched, 3);
 }
 
 TEST(PlannerTest, RefusesWhatIsOutOfRange) {

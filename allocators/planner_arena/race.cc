@@ -33,19 +33,24 @@ Race::Race(const Part& part, int64_t capacity) {
   searches_.reserve(std::size(kRunners));
   for (const Runner& runner : kRunners) {
     searches_.emplace_back(part, OrderBy(part, runner.keys), capacity, runner.any_tight_section);
+    nodes_ += searches_.back().nodes();
   }
 }
 
-Search::Outcome Race::Run(int64_t nodes, int threads, const Deadline& deadline) {
+Search::Outcome Race::Run(int64_t nodes, int threads, const Deadline& deadline,
+                          const std::function<void()>& tick) {
   std::vector<Search::Outcome> outcomes(searches_.size(), Search::Outcome::kUndecided);
   std::atomic<size_t> next = 0;
   std::atomic<size_t> decided = searches_.size();  // the least search that decided
-  const auto work = [&] {
+  const auto work = [&](bool calls) {
     for (size_t s; (s = next.fetch_add(1)) < searches_.size();) {
       for (int64_t left = nodes; left > 0 && outcomes[s] == Search::Outcome::kUndecided;
            left -= kChunk) {
         if (decided.load() < s || deadline.HasPassed()) return;
+        const int64_t before = searches_[s].nodes();
         outcomes[s] = searches_[s].Run(std::min(left, kChunk));
+        nodes_ += searches_[s].nodes() - before;
+        if (calls && tick) tick();
       }
       if (outcomes[s] == Search::Outcome::kUndecided) continue;
       size_t least = decided.load();
@@ -55,9 +60,9 @@ Search::Outcome Race::Run(int64_t nodes, int threads, const Deadline& deadline) 
   };
   std::vector<std::thread> helpers;
   for (int t = 1; t < std::min(threads, static_cast<int>(searches_.size())); ++t) {
-    helpers.emplace_back(work);
+    helpers.emplace_back(work, false);
   }
-  work();
+  work(true);
   for (std::thread& helper : helpers) helper.join();
   if (decided.load() == searches_.size()) return Search::Outcome::kUndecided;
   winner_ = decided.load();
@@ -65,11 +70,5 @@ Search::Outcome Race::Run(int64_t nodes, int threads, const Deadline& deadline) 
 }
 
 const char* Race::method() const { return kRunners[winner_].name; }
-
-int64_t Race::nodes() const {
-  int64_t nodes = 0;
-  for (const Search& search : searches_) nodes += search.nodes();
-  return nodes;
-}
 
 }  // namespace plimsoll
