@@ -76,7 +76,7 @@ std::vector<PlanOrder> Learner::Consider(StepProfile profile, const StepOutcome&
   return orders;
 }
 
-void Learner::Restart() {
+void Learner::Restart() noexcept {
   collecting_ = true;
   collected_steps_ = 0;
   shapes_.clear();

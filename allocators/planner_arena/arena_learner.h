@@ -60,7 +60,7 @@ class Learner {
                                   KeptPlans& plans);
 
   // Nothing came of what was ordered, and there is no plan: collects anew.
-  void Restart();
+  void Restart() noexcept;
 
   bool collecting() const { return collecting_; }
   int64_t recorded_steps() const { return recorded_steps_; }

@@ -128,7 +128,8 @@ std::unordered_map<uint32_t, uint64_t> KeptPlans::LiveBytesBySite() const {
   std::unordered_map<uint32_t, uint64_t> bytes;
   for (const auto& schedule : used_) {
     for (uint32_t i = 0; i < schedule->num_slots(); ++i) {
-      if (schedule->live(i)) bytes[schedule->site(i)] += schedule->live_bytes(i);
+      const uint64_t live = schedule->live_bytes(i);
+      if (live != 0) bytes[schedule->site(i)] += live;
     }
   }
   return bytes;
