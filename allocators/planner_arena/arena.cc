@@ -111,10 +111,9 @@ void* PlannerArena::Allocate(size_t bytes, size_t alignment) {
   }
   bytes = std::max<size_t>(bytes, 1);
   alignment = std::max<size_t>(alignment, kGranuleBytes);
-  if (lane == nullptr) [[unlikely]]
-    return AllocateUpstream(nullptr, bytes, alignment, false);
-  if (alignment > kMostAlignment) [[unlikely]]
-    return AllocateWide(*lane, bytes, alignment);
+  if (lane == nullptr || alignment > kMostAlignment) [[unlikely]] {
+    return AllocateUnserved(lane, bytes, alignment);
+  }
   if (lane->recording) lane->timeline->Record(*lane, bytes, alignment, CurrentSite());
   if (lane->plan == nullptr) return AllocateUpstream(lane, bytes, alignment, false);
   void* const block = lane->timeline->Serve(
@@ -199,16 +198,19 @@ Lane* PlannerArena::FindLane(size_t bytes, size_t alignment) {
   return lane;
 }
 
-// For an alignment that neither the arena's base nor a block's own pages promise.
-void* PlannerArena::AllocateWide(Lane& lane, size_t bytes, size_t alignment) {
-  if (lane.plan == nullptr) return AllocateUpstream(nullptr, bytes, alignment, false);
+// Outside steps, or for an alignment that neither the arena's base nor a block's own pages
+// promise.
+void* PlannerArena::AllocateUnserved(Lane* lane, size_t bytes, size_t alignment) {
+  if (lane == nullptr || lane->plan == nullptr) {
+    return AllocateUpstream(nullptr, bytes, alignment, false);
+  }
   UpstreamBlock what;
   what.bytes = bytes;
   what.alignment = alignment;
   what.site = CurrentSite();
   void* const block = TakeUpstream(what);
-  lane.timeline->CountUnplannable(lane);
-  CountAllocate(&lane, bytes);
+  lane->timeline->CountUnplannable(*lane);
+  CountAllocate(lane, bytes);
   return block;
 }
 

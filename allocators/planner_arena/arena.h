@@ -152,7 +152,7 @@ class PlannerArena : public std::pmr::memory_resource {
   };
   Part PartOfThread() const;
   void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
-  void* AllocateWide(Lane& lane, size_t bytes, size_t alignment);
+  void* AllocateUnserved(Lane* lane, size_t bytes, size_t alignment);
   void* TakeUpstream(UpstreamBlock& what);
   void* AskUpstream(UpstreamBlock& what);
   void* TryUpstream(UpstreamBlock& what);

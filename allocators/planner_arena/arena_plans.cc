@@ -58,7 +58,7 @@ KeptPlan* KeptPlans::Choose(uint64_t shape_key, uint32_t lane, uint32_t size,
     for (const auto& plan : plans_) {
       if (!suits(*plan->schedule)) continue;
       const auto rank = [&](const KeptPlan& kept) {
-        return std::tuple(!kept.drifted, last != nullptr && last->followed_by == kept.id,
+        return std::tuple(-kept.missed_permille, last != nullptr && last->followed_by == kept.id,
                           kept.schedule->num_slots());
       };
       if (best == nullptr || rank(*plan) > rank(*best)) best = plan.get();

@@ -187,7 +187,7 @@ class Schedule {
   uint32_t height_ = 0;
 };
 
-inline Schedule::Claimed Schedule::Claim(uint32_t i, uint64_t step) {
+[[gnu::always_inline]] inline Schedule::Claimed Schedule::Claim(uint32_t i, uint64_t step) {
   SlotState& state = states_[i];
   uint64_t word = state.word.load(std::memory_order_relaxed);
   if (StateOf(word) == kLive || StepOf(word) >= step) return Claimed::kNo;

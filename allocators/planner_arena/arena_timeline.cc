@@ -93,7 +93,7 @@ bool Timeline::EndStep() noexcept {
       DropRecording();
     }
   }
-  NoteFit(outcome.Drifted());
+  NoteFit(outcome);
   if (KeptPlan* const plan = plans_.Find(step_.plan)) {
     ++plan->steps;
     ++planned_steps_;
@@ -137,9 +137,10 @@ void Timeline::RestartIfIdle() noexcept {
 }
 
 // What the step that ends says of the plans that it seemed to fit.
-void Timeline::NoteFit(bool drifted) {
+void Timeline::NoteFit(const StepOutcome& outcome) {
+  const int64_t permille = outcome.Drifted() ? outcome.misses * 1000 / outcome.requests : 0;
   for (const uint64_t id : step_.tried) {
-    if (KeptPlan* const plan = plans_.Find(id)) plan->drifted = drifted;
+    if (KeptPlan* const plan = plans_.Find(id)) plan->missed_permille = permille;
   }
 }
 

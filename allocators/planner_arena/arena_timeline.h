@@ -144,7 +144,7 @@ class Timeline {
   void Learn(const StepOutcome& outcome);
   void DropRecording() noexcept;
   void RestartIfIdle() noexcept;
-  void NoteFit(bool drifted);
+  void NoteFit(const StepOutcome& outcome);
   uint32_t TakePart(const Lane& lane, Entry entry);
   void Enter(Lane& lane);
   void StartRecording();
@@ -245,7 +245,8 @@ struct Timeline::Report {
   std::unordered_map<uint32_t, uint64_t> live_bytes_by_site;
 };
 
-inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, uint32_t site) {
+[[gnu::always_inline]] inline void* Timeline::Serve(Lane& lane, size_t bytes,
+                                                    uint32_t alignment_log2, uint32_t site) {
   const uint64_t size = (bytes + kGranuleBytes - 1) / kGranuleBytes;
   ++lane.requests;
   bool waits = false;
@@ -263,7 +264,8 @@ inline void* Timeline::Serve(Lane& lane, size_t bytes, uint32_t alignment_log2, 
   return ServeElsewhere(lane, bytes, alignment_log2, site, waits);
 }
 
-inline void* Timeline::TakeSlot(Lane& lane, uint32_t i, size_t bytes) {
+// Inlined into Serve: a call costs a twentieth of a request.
+[[gnu::always_inline]] inline void* Timeline::TakeSlot(Lane& lane, uint32_t i, size_t bytes) {
   const Schedule::Slot& slot = lane.plan->slot(i);
   if (slot.offset + slot.size > lane.committed && !CommitFor(lane, slot.offset + slot.size)) {
     return nullptr;
