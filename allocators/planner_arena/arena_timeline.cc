@@ -286,6 +286,7 @@ void Timeline::StartPlanning() noexcept {
     planned_.assign(in_work_.size(), nullptr);
   } catch (const std::bad_alloc&) {
     in_work_.clear();
+    RestartIfIdle();
     return;
   }
   uint64_t most_bytes = ReservationOf(shared_.configuration);
