@@ -150,6 +150,104 @@ TEST(ArenaHammer, ThreadsThatDeclareNothing) {
   ExpectNothingHeld(*arena, upstream);
 }
 
+// Requests of one step that are still under way in the next ones, of which plans change.
+TEST(ArenaHammer, RequestsStraddleSteps) {
+  for (const double change : {0.0, 0.05}) {
+    Upstream upstream;
+    ArenaConfiguration configuration = Eager();
+    configuration.plan_in_background = false;
+    configuration.max_plans = 3;
+    const auto arena = MakeArena(upstream, configuration);
+    HammerOptions options;
+    options.straddle = true;
+    options.change = change;
+    options.keep = change / 10;
+    options.hand_over = 0.05;
+    options.requests = 20;
+    options.steps = Scaled(8000);
+    const HammerReport report = Hammer(*arena, options, [&](int64_t) {
+      auto scope = std::make_shared<StepScope>(*arena);
+      return [scope]() -> StepGuard { return scope; };
+    });
+    EXPECT_EQ(report.error, "");
+    EXPECT_GT(arena->Stats().hits, 0);
+    EXPECT_GT(arena->Stats().steps, 10);
+    ExpectNothingHeld(*arena, upstream);
+  }
+}
+
+// What production uses: no named upstream, so large blocks get pages of their own.
+class FailingPages : public ArenaPages {
+ public:
+  explicit FailingPages(int64_t fail_every) : fail_every_(fail_every) {}
+  void StopFailing() { fail_every_ = 0; }
+  int64_t reserved() const { return reserved_; }
+  int64_t refused_commits() const { return refused_commits_; }
+
+  void* Reserve(size_t bytes) override {
+    if (Fails()) return nullptr;
+    void* const begin = System().Reserve(bytes);
+    if (begin != nullptr) ++reserved_;
+    return begin;
+  }
+  bool Commit(void* begin, size_t bytes) override {
+    if (!Fails()) return System().Commit(begin, bytes);
+    ++refused_commits_;
+    return false;
+  }
+  bool Populate(void* begin, size_t bytes) override { return System().Populate(begin, bytes); }
+  void Discard(void* begin, size_t bytes) override { System().Discard(begin, bytes); }
+  void Uncommit(void* begin, size_t bytes) override { System().Uncommit(begin, bytes); }
+  void Release(void* begin, size_t bytes) override {
+    --reserved_;
+    System().Release(begin, bytes);
+  }
+  bool AdviseHuge(void* begin, size_t bytes) override { return System().AdviseHuge(begin, bytes); }
+  bool Interleave(void* begin, size_t bytes) override { return System().Interleave(begin, bytes); }
+
+ private:
+  bool Fails() {
+    const int64_t call = ++calls_;
+    const int64_t fail_every = fail_every_;
+    return fail_every != 0 && call % fail_every == 0;
+  }
+
+  std::atomic<int64_t> fail_every_;
+  std::atomic<int64_t> calls_{0};
+  std::atomic<int64_t> reserved_{0};
+  std::atomic<int64_t> refused_commits_{0};
+};
+
+TEST(ArenaHammer, ProductionPathWhilePagesFailEveryKthTime) {
+  for (const int64_t k : {0, 1, 2, 3, 7, 50}) {
+    SCOPED_TRACE("every " + std::to_string(k));
+    FailingPages pages(k);
+    {
+      PlannerArena::Parts parts;
+      parts.pages = &pages;
+      ArenaConfiguration configuration = Eager();
+      configuration.decay_ms = k % 2 == 0 ? 0 : -1;
+      const auto arena = PlannerArena::Create(configuration, parts).value();
+      HammerOptions options;
+      options.steps = Scaled(60);
+      options.change = 0.03;
+      options.large = true;
+      const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
+      EXPECT_EQ(report.error, "");
+      EXPECT_EQ(report.refused, 0);  // upstream serves what gets no pages
+      EXPECT_EQ(arena->Stats().allocator.bytes_in_use, 0);
+      EXPECT_LE(pages.reserved(), 1);  // the range of the timeline
+      if (k > 1) {
+        EXPECT_GT(pages.refused_commits(), 0);
+      }
+      pages.StopFailing();
+      arena->Trim();
+      EXPECT_EQ(arena->Stats().allocator.bytes_reserved, 0);
+    }
+    EXPECT_EQ(pages.reserved(), 0);
+  }
+}
+
 // The bar: ten million operations on a plain build.
 TEST(ArenaHammer, TenMillionRandomOperations) {
   Upstream upstream;

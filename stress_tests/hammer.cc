@@ -85,6 +85,7 @@ class Run {
       const uint64_t shape = script();
       const uint64_t life = script();
       size_t bytes = SizeOf(shape);
+      if (options_.large && shape % 8 == 1) bytes = (bytes + 128) * 256 % (224 << 10) + (32 << 10);
       const size_t alignment = shape % 50 == 0 ? 4096 : 64;
       int copies = 1;
       if (Happens(chance, options_.change)) {
@@ -113,6 +114,8 @@ class Run {
     operations_.fetch_add(1, std::memory_order_relaxed);
     delete block;
   }
+
+  int64_t operations() const { return operations_.load(std::memory_order_relaxed); }
 
   void Drain() {
     for (size_t at = 0; at < Exchange::kPlaces; ++at) {
@@ -188,10 +191,35 @@ class Run {
   std::string error_;
 };
 
+// Threads that take no part in any step, and steps that come and go meanwhile.
+HammerReport HammerAcrossSteps(std::pmr::memory_resource& memory, const HammerOptions& options,
+                               const BeginStep& begin_step) {
+  Run run(memory, options);
+  std::atomic<int> working{options.threads};
+  std::vector<std::thread> threads;
+  for (int thread = 0; thread < options.threads; ++thread) {
+    threads.emplace_back([&, thread] {
+      std::vector<Block*> kept;
+      for (int64_t step = 0; step < options.steps; ++step) run.Work(thread, step, kept);
+      for (Block* block : kept) run.Free(block);
+      --working;
+    });
+  }
+  for (int64_t step = 0; working > 0; ++step) {
+    const std::function<StepGuard()> open = begin_step(step);
+    const int64_t end = run.operations() + options.requests;
+    while (run.operations() < end && working > 0) std::this_thread::yield();
+  }
+  for (std::thread& thread : threads) thread.join();
+  run.Drain();
+  return run.Report();
+}
+
 }  // namespace
 
 HammerReport Hammer(std::pmr::memory_resource& memory, const HammerOptions& options,
                     const BeginStep& begin_step) {
+  if (options.straddle) return HammerAcrossSteps(memory, options, begin_step);
   Run run(memory, options);
   std::function<StepGuard()> join;
   std::barrier gate(options.threads + 1);

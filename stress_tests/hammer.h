@@ -27,6 +27,12 @@ struct HammerOptions {
   // Bytes that all threads together may hold; a request beyond it is left out.
   int64_t budget_bytes = int64_t{64} << 20;
   uint64_t seed = 1;
+  // One request in eight is of 32 to 256 KiB.
+  bool large = false;
+  // The threads do not wait for each other, nor for the steps: requests are under way when a
+  // step ends and the next begins. Steps then end as soon as the threads have done, all
+  // together, about as much as one of them has to do in one.
+  bool straddle = false;
 };
 
 struct HammerReport {

@@ -62,9 +62,16 @@ void* MapBlock(ArenaPages& pages, size_t bytes) {
   return block;
 }
 
+// What a block takes of the budget.
+int64_t HeldBytes(const UpstreamBlock& what) {
+  return static_cast<int64_t>(what.mapped ? WholePages(what.bytes) : what.bytes);
+}
+
 Plan PlanOffline(const std::vector<Buffer>& buffers, double seconds) {
   return PlanOnPages(buffers, seconds, static_cast<int64_t>(PageBytes()));
 }
+
+std::thread StartThread(std::function<void()> run) { return std::thread(std::move(run)); }
 
 }  // namespace
 
@@ -82,6 +89,7 @@ PlannerArena::PlannerArena(const ArenaConfiguration& configuration, const Parts&
       trim_upstream_(UpstreamTrimmer(parts)),
       planner_(parts.planner ? parts.planner : PlanOffline),
       pages_(parts.pages ? *parts.pages : ArenaPages::System()),
+      start_thread_(parts.start_thread ? parts.start_thread : StartThread),
       id_(RegisterArena()),
       budget_(configuration.limit_bytes) {}
 
@@ -104,7 +112,7 @@ void* PlannerArena::Allocate(size_t bytes, size_t alignment) {
   bytes = std::max<size_t>(bytes, 1);
   alignment = std::max<size_t>(alignment, kGranuleBytes);
   if (lane == nullptr || alignment > kMostAlignment) [[unlikely]] {
-    return AllocateUpstream(nullptr, bytes, alignment, false);
+    return AllocateUnserved(lane, bytes, alignment);
   }
   if (lane->recording) lane->timeline->Record(*lane, bytes, alignment, CurrentSite());
   if (lane->plan == nullptr) return AllocateUpstream(lane, bytes, alignment, false);
@@ -190,6 +198,22 @@ Lane* PlannerArena::FindLane(size_t bytes, size_t alignment) {
   return lane;
 }
 
+// Outside steps, or for an alignment that neither the arena's base nor a block's own pages
+// promise.
+void* PlannerArena::AllocateUnserved(Lane* lane, size_t bytes, size_t alignment) {
+  if (lane == nullptr || lane->plan == nullptr) {
+    return AllocateUpstream(nullptr, bytes, alignment, false);
+  }
+  UpstreamBlock what;
+  what.bytes = bytes;
+  what.alignment = alignment;
+  what.site = CurrentSite();
+  void* const block = TakeUpstream(what);
+  lane->timeline->CountUnplannable(*lane);
+  CountAllocate(lane, bytes);
+  return block;
+}
+
 void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed) {
   UpstreamBlock what;
   what.bytes = bytes;
@@ -204,15 +228,25 @@ void* PlannerArena::AllocateUpstream(Lane* lane, size_t bytes, size_t alignment,
   }
   void* block = nullptr;
   try {
-    block = AskUpstream(what);
-    upstream_blocks_.Insert(block, what);
+    block = TakeUpstream(what);
   } catch (...) {
-    if (block != nullptr) GiveBack(block, what);
     if (what.request) lane->timeline->RecordFree(what.request);
     throw;
   }
   if (missed) lane->timeline->NoteMissed(*lane, bytes);
   CountAllocate(lane, bytes);
+  return block;
+}
+
+// A block that is in the table.
+void* PlannerArena::TakeUpstream(UpstreamBlock& what) {
+  void* const block = AskUpstream(what);
+  try {
+    upstream_blocks_.Insert(block, what);
+  } catch (...) {
+    GiveBack(block, what);
+    throw;
+  }
   return block;
 }
 
@@ -237,12 +271,13 @@ void* PlannerArena::AskUpstream(UpstreamBlock& what) {
 void* PlannerArena::TryUpstream(UpstreamBlock& what) {
   const size_t bytes = what.bytes;
   if (bytes > static_cast<size_t>(PTRDIFF_MAX)) return nullptr;
+  if (what.mapped && budget_.Take(HeldBytes(what))) {
+    if (void* const block = MapBlock(pages_, bytes)) return block;
+    budget_.Give(HeldBytes(what));
+  }
+  what.mapped = false;
   const auto size = static_cast<int64_t>(bytes);
   if (!budget_.Take(size)) return nullptr;
-  if (what.mapped) {
-    if (void* const block = MapBlock(pages_, bytes)) return block;
-    what.mapped = false;
-  }
   try {
     return upstream_.allocate(bytes, what.alignment);
   } catch (const std::bad_alloc&) {
@@ -272,7 +307,7 @@ void PlannerArena::GiveBack(void* block, const UpstreamBlock& what) {
   } else {
     upstream_.deallocate(block, what.bytes, what.alignment);
   }
-  budget_.Give(static_cast<int64_t>(what.bytes));
+  budget_.Give(HeldBytes(what));
 }
 
 Timeline* PlannerArena::OwnerOf(const void* block) const {

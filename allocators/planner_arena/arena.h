@@ -41,10 +41,12 @@ namespace plimsoll {
 
 struct ArenaStats {
   AllocatorStats allocator;
-  int64_t hits = 0;       // requests served from a plan
-  int64_t misses = 0;     // requests of planned steps that went upstream against the plan
-  int64_t unplanned = 0;  // requests that the plan itself sends upstream (long-lived blocks)
-  int64_t outside = 0;    // requests outside steps, or of steps that no plan served
+  int64_t hits = 0;    // requests served from a plan
+  int64_t misses = 0;  // requests of planned steps that went upstream against the plan
+  // Requests of planned steps that the plan itself sends upstream (long-lived blocks), or
+  // that no plan could serve (alignment above 2 MiB, 256 GiB and more).
+  int64_t unplanned = 0;
+  int64_t outside = 0;  // requests outside steps, or of steps that no plan served
   int64_t steps = 0;
   int64_t planned_steps = 0;
   int64_t recorded_steps = 0;
@@ -82,6 +84,9 @@ class PlannerArena : public std::pmr::memory_resource {
     std::function<void()> trim_upstream;
     PlanFunction planner;         // empty: PlanOnPages
     ArenaPages* pages = nullptr;  // nullptr: ArenaPages::System()
+    // Empty: std::thread. When it throws, the step that ends plans by itself, and the
+    // arena's pages stay until the next pause.
+    ThreadStarter start_thread;
   };
 
   // An error names the configuration's field that is out of range.
@@ -90,8 +95,10 @@ class PlannerArena : public std::pmr::memory_resource {
   static Expected<std::unique_ptr<PlannerArena>> Create(const ArenaConfiguration& configuration) {
     return Create(configuration, Parts());
   }
-  // REQUIRES: no step is open. Blocks of plans that are still live become invalid;
-  // blocks of upstream do not.
+  // REQUIRES: no step is open. Blocks of plans that are still live become invalid. Those of
+  // upstream do not, and whoever named the upstream may give them back to it. Without one
+  // (Parts::upstream), blocks of 32 KiB and more may have pages of their own: these stay
+  // readable and writable, but nobody can give them back any more.
   ~PlannerArena() override;
 
   // For callers whose free does not know the size. Throws ArenaOutOfMemory, or
@@ -136,7 +143,7 @@ class PlannerArena : public std::pmr::memory_resource {
   PlannerArena(const ArenaConfiguration& configuration, const Parts& parts);
 
   Timeline* BeginStep(const StepOptions& options);
-  void EndStep(Timeline* timeline);
+  void EndStep(Timeline* timeline) noexcept;
   Lane* FindLane(size_t bytes, size_t alignment);
   // The step that a thread takes part in.
   struct Part {
@@ -145,6 +152,8 @@ class PlannerArena : public std::pmr::memory_resource {
   };
   Part PartOfThread() const;
   void* AllocateUpstream(Lane* lane, size_t bytes, size_t alignment, bool missed);
+  void* AllocateUnserved(Lane* lane, size_t bytes, size_t alignment);
+  void* TakeUpstream(UpstreamBlock& what);
   void* AskUpstream(UpstreamBlock& what);
   void* TryUpstream(UpstreamBlock& what);
   void GiveBack(void* block, const UpstreamBlock& what);
@@ -158,6 +167,7 @@ class PlannerArena : public std::pmr::memory_resource {
   std::vector<Timeline::Report> Reports() const;
   size_t GiveWay(size_t needed);
   void TrimUpstream();
+  void StartDecay();
   void DecayLoop();
 
   const ArenaConfiguration configuration_;
@@ -166,6 +176,7 @@ class PlannerArena : public std::pmr::memory_resource {
   const std::function<void()> trim_upstream_;
   const PlanFunction planner_;
   ArenaPages& pages_;
+  const ThreadStarter start_thread_;
   const uint64_t id_;
   ArenaBudget budget_;
 

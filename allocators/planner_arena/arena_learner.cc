@@ -10,9 +10,12 @@ namespace {
 constexpr size_t kMostShapes = 16;
 // Steps after one that drifted in which recording goes on.
 constexpr uint64_t kAttentiveSteps = 16;
-constexpr uint64_t kLongestPause = 64;
 // Fewer misses than one in this many are not worth the bytes of a plan with lanes apart.
 constexpr int64_t kFewMisses = 8;
+
+bool ManyMissed(const StepOutcome& outcome) {
+  return outcome.misses * kFewMisses > outcome.requests;
+}
 
 }  // namespace
 
@@ -76,7 +79,7 @@ std::vector<PlanOrder> Learner::Consider(StepProfile profile, const StepOutcome&
   return orders;
 }
 
-void Learner::Restart() {
+void Learner::Restart() noexcept {
   collecting_ = true;
   collected_steps_ = 0;
   shapes_.clear();
@@ -115,7 +118,15 @@ std::optional<PlanOrder> Learner::Adapt(const Shape& shape, const StepOutcome& o
     const bool wider = order.profile.Merge(shape.profile);
     if (shape.profile.lanes.size() > 1) order.latest = shape.profile;
     shapes_.pop_back();
-    if (!outcome.Drifted() || !wider) return std::nullopt;
+    if (!outcome.Drifted()) return std::nullopt;
+    if (outcome.plan != plan->id) {
+      plan->missed_permille = 0;  // it would have fitted: it is tried next
+    } else if (!wider && !plan->lanes_apart && order.profile.lanes.size() > 1 &&
+               ManyMissed(outcome)) {
+      order.lanes_apart = true;  // the lifetimes are known, so it is the threads' order
+      return order;
+    }
+    if (!wider) return std::nullopt;
     return order;
   }
   // A shape that has come again gets a plan of its own, and its name stands for it.
@@ -131,7 +142,7 @@ std::optional<PlanOrder> Learner::Adapt(const Shape& shape, const StepOutcome& o
   // order among each other.
   KeptPlan* const served = plans.Find(outcome.plan);
   if (served != nullptr && !served->lanes_apart && shape.profile.lanes.size() > 1 &&
-      outcome.misses * kFewMisses > outcome.requests) {
+      ManyMissed(outcome)) {
     return PlanOrder{shape.profile, served->id, shape.key, false, true};
   }
   // A new one of the same program: the plan that lends to unknown shapes should cover it.

@@ -2,8 +2,9 @@
 #define ALLOCATORS_PLANNER_ARENA_ARENA_LEARNER_H_
 
 // When a timeline records its steps and what it has planned of them: at first, between
-// DeepRec's START, STABLE and MAX; afterwards when steps no longer fit the plans. Not
-// thread-safe: serialised by the timeline.
+// DeepRec's START, STABLE and MAX; afterwards when steps no longer fit the plans. As long as
+// they do not, one step in kLongestPause is recorded at least: a shape that repeats is planned
+// after two recordings, within kMostStepsToLearn. Not thread-safe: serialised by the timeline.
 
 #include <cstdint>
 #include <optional>
@@ -14,6 +15,11 @@
 #include "allocators/planner_arena/profile.h"
 
 namespace plimsoll {
+
+// Steps between two recordings, at most, while steps do not fit.
+inline constexpr uint64_t kLongestPause = 64;
+// A recording begins, and one step later its profile is complete; twice.
+inline constexpr uint64_t kMostStepsToLearn = 2 * (kLongestPause + 2);
 
 // A profile that is worth a plan.
 struct PlanOrder {
@@ -60,7 +66,7 @@ class Learner {
                                   KeptPlans& plans);
 
   // Nothing came of what was ordered, and there is no plan: collects anew.
-  void Restart();
+  void Restart() noexcept;
 
   bool collecting() const { return collecting_; }
   int64_t recorded_steps() const { return recorded_steps_; }

@@ -325,6 +325,57 @@ TEST(ArenaLearning, ShapesThatNeverRepeatDoNotPileUp) {
   EXPECT_GT(arena->Stats().hits, arena->Stats().misses);
 }
 
+// All plans were missed by steps in between; the one that fits has the fewest requests, and
+// the steps tell themselves apart late.
+TEST(ArenaLearning, ComesBackToAPlanThatWasMissed) {
+  CountingUpstream upstream;
+  ArenaConfiguration configuration = Quick();
+  configuration.stable_statistic_step = 100;
+  configuration.max_statistic_step = 8;
+  const auto arena = MakeArena(&upstream, configuration);
+  std::vector<size_t> more(70, 1000);
+  std::vector<size_t> fewer = more;
+  std::vector<size_t> other = more;
+  more.resize(170, 3000);
+  fewer.resize(120, 5000);
+  for (int i = 0; i < 6; ++i) {
+    Step(*arena, more);
+    Step(*arena, fewer);
+  }
+  ASSERT_EQ(arena->Stats().plans, 2);
+  for (size_t i = 1; i < 40; ++i) {
+    other.resize(70);
+    other.resize(400, 100 * i);
+    Step(*arena, other);
+  }
+  const int64_t bound = 132;
+  Steps(*arena, bound, fewer);
+  const Since since(*arena);
+  Steps(*arena, 5, fewer);
+  EXPECT_EQ(since.misses(), 0);
+  EXPECT_EQ(since.hits(), 5 * 120);
+}
+
+// However long nothing repeated: what repeats now is served within the bound.
+TEST(ArenaLearning, LearnsANewShapeWithinTheBound) {
+  std::mt19937 random(2);
+  for (const int chaos : {1, 10, 77, 300}) {
+    CountingUpstream upstream;
+    const auto arena = MakeArena(&upstream);
+    Steps(*arena, 8, kSizes);
+    for (int i = 0; i < chaos; ++i) {
+      std::vector<size_t> sizes(20);
+      for (size_t& size : sizes) size = 1 + random() % 50000;
+      Step(*arena, sizes);
+    }
+    const std::vector<size_t> calm = {1000, 30000, 77, 5000, 12345, 9, 80000};
+    Steps(*arena, 132, calm);
+    const Since since(*arena);
+    Steps(*arena, 5, calm);
+    EXPECT_EQ(since.hits(), 5 * 7) << chaos;
+  }
+}
+
 TEST(ArenaLearning, KeepsAsManyPlansAsConfigured) {
   CountingUpstream upstream;
   ArenaConfiguration configuration = Quick();

@@ -58,7 +58,7 @@ KeptPlan* KeptPlans::Choose(uint64_t shape_key, uint32_t lane, uint32_t size,
     for (const auto& plan : plans_) {
       if (!suits(*plan->schedule)) continue;
       const auto rank = [&](const KeptPlan& kept) {
-        return std::tuple(!kept.drifted, last != nullptr && last->followed_by == kept.id,
+        return std::tuple(-kept.missed_permille, last != nullptr && last->followed_by == kept.id,
                           kept.schedule->num_slots());
       };
       if (best == nullptr || rank(*plan) > rank(*best)) best = plan.get();
@@ -128,7 +128,8 @@ std::unordered_map<uint32_t, uint64_t> KeptPlans::LiveBytesBySite() const {
   std::unordered_map<uint32_t, uint64_t> bytes;
   for (const auto& schedule : used_) {
     for (uint32_t i = 0; i < schedule->num_slots(); ++i) {
-      if (schedule->live(i)) bytes[schedule->site(i)] += schedule->live_bytes(i);
+      const uint64_t live = schedule->live_bytes(i);
+      if (live != 0) bytes[schedule->site(i)] += live;
     }
   }
   return bytes;

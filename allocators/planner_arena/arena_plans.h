@@ -22,8 +22,10 @@ struct KeptPlan {
   bool lanes_apart = false;    // lanes share no bytes
   uint64_t made_in_step = 0;
   uint64_t last_used_in_step = 0;
-  int64_t steps = 0;         // that it served
-  bool drifted = false;      // the last step that seemed to fit it fitted no plan
+  int64_t steps = 0;  // that it served
+  // Of a thousand requests of the last step that seemed to fit it; 0 when the step fitted a
+  // plan in the end.
+  int64_t missed_permille = 0;
   uint64_t followed_by = 0;  // the plan of the step after its last one, 0: not known
 };
 
@@ -37,8 +39,9 @@ class KeptPlans {
 
   // The plan for a step whose first request, in `lane`, is this. With a key: that
   // shape's plan. Else, among those that begin so: the one that followed `previous` the
-  // last time, or the one with the most requests, but rather one whose last step fitted; if none
-  // begins so, the same among those that have such a request anywhere. nullptr: none has.
+  // last time, or the one with the most requests, but rather one whose last step fitted; if no
+  // one's did, the one that missed least: so each that might fit gets its turn. If none begins
+  // so, the same among those that have such a request anywhere. nullptr: none has.
   KeptPlan* Choose(uint64_t shape_key, uint32_t lane, uint32_t size, uint32_t alignment_log2,
                    uint64_t previous);
 

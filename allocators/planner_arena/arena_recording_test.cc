@@ -87,6 +87,55 @@ TEST(ArenaRecording, LargeBlocksOfRecordedStepsGetPagesOfTheirOwn) {
   EXPECT_EQ(arena->Stats().allocator.bytes_in_use, 0);
 }
 
+// Whole pages are mapped, so whole pages count.
+TEST(ArenaRecording, PagesOfTheirOwnCountWhole) {
+  for (const bool refuse : {false, true}) {
+    ListedPages pages;
+    pages.refuse = refuse;
+    const auto arena = MakeArena(pages);
+    MappedInStep(*arena, pages);
+    const StepScope step(*arena);
+    void* const block = arena->Allocate(32769);
+    EXPECT_EQ(arena->Stats().allocator.bytes_reserved, refuse ? 32769 : 36864);
+    EXPECT_EQ(arena->Stats().allocator.bytes_in_use, 32769);
+    arena->Free(block);
+    EXPECT_EQ(arena->Stats().allocator.bytes_reserved, 0);
+  }
+}
+
+// The limit has room for the bytes, but not for their pages: upstream serves them.
+TEST(ArenaRecording, PagesOfTheirOwnStayWithinTheLimit) {
+  ListedPages pages;
+  ArenaConfiguration configuration = Quick();
+  configuration.limit_bytes = 33000;
+  PlannerArena::Parts parts;
+  parts.pages = &pages;
+  const auto arena = PlannerArena::Create(configuration, parts).value();
+  for (int i = 0; i < 2; ++i) {
+    const StepScope step(*arena);
+    arena->Free(arena->Allocate(32769));
+  }
+  EXPECT_EQ(arena->Stats().allocator.peak_bytes_reserved, 32769);
+}
+
+// They cannot be given back any more, and nobody does.
+TEST(ArenaRecording, PagesOfTheirOwnOutliveTheArena) {
+  ListedPages pages;
+  unsigned char* block = nullptr;
+  {
+    const auto arena = MakeArena(pages);
+    MappedInStep(*arena, pages);
+    const StepScope step(*arena);
+    block = static_cast<unsigned char*>(arena->Allocate(kLarge));
+    std::memset(block, 7, kLarge);
+  }
+  ASSERT_EQ(pages.reserved.count(block), 1u);
+  EXPECT_EQ(block[kLarge - 1], 7);
+  block[0] = 8;
+  EXPECT_EQ(block[0], 8);
+  pages.Release(block, kLarge);
+}
+
 TEST(ArenaRecording, LargeBlocksThatMissThePlanGetPagesOfTheirOwn) {
   ListedPages pages;
   const auto arena = MakeArena(pages);

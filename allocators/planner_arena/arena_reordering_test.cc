@@ -274,6 +274,46 @@ TEST(ArenaReordering, ThreadsThatOvertakeEachOtherCostNoMemory) {
   EXPECT_LE(arena->Stats().plan_height, 31000);
 }
 
+// A thousand of one size behind as many of another; then they come first. On one thread, and
+// on eight that change places.
+TEST(ArenaReordering, ManyRequestsOfOneSizeMayMove) {
+  CountingUpstream upstream;
+  for (const size_t threads : {1, 8}) {
+    const auto arena = MakeArena(&upstream);
+    const size_t each = 1000 / threads;
+    const auto step = [&](bool swapped, size_t shift) {
+      const StepScope scope(*arena);
+      const StepTicket ticket = scope.Ticket();
+      std::atomic<size_t> turn{0};
+      std::vector<std::thread> workers;
+      for (size_t t = 0; t < threads; ++t) {
+        workers.emplace_back([&, t] {
+          while (turn != t) std::this_thread::yield();
+          const StepScope part(ticket);
+          std::vector<void*> blocks;
+          for (const bool second : {swapped, !swapped}) {
+            // The parts are of unequal length, so requests move to other threads.
+            const size_t count = each + ((t + shift) % threads) * 2;
+            for (size_t i = 0; i < count; ++i)
+              blocks.push_back(arena->Allocate(second ? 200 : 100));
+          }
+          ++turn;
+          while (turn != threads) std::this_thread::yield();
+          for (void* block : blocks) arena->Free(block);
+        });
+      }
+      for (std::thread& worker : workers) worker.join();
+    };
+    for (int i = 0; i < 8; ++i) step(false, 0);
+    const Since since(*arena);
+    step(true, 0);
+    step(true, 1);
+    step(false, threads / 2);
+    EXPECT_EQ(since.misses(), 0) << threads;
+    EXPECT_GE(since.hits(), 6000) << threads;
+  }
+}
+
 // Two sites ask for one size, one for long and one for short; they may change places.
 TEST(ArenaReordering, SitesTellRequestsOfOneSizeApart) {
   CountingUpstream upstream;

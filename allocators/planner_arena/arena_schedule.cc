@@ -1,6 +1,7 @@
 #include "allocators/planner_arena/arena_schedule.h"
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <map>
 #include <unordered_set>
@@ -10,8 +11,8 @@ namespace plimsoll {
 namespace {
 
 // Slots walked, at most, to find out that what preceded a slot is finished.
-constexpr int kMaxWalk = 256;
-// Slots looked at, at most, for an unused one of a size.
+constexpr size_t kMaxWalk = 256;
+// Unused slots of a size looked at, at most, for one that suits.
 constexpr int kMaxProbes = 128;
 
 // Which slot used each byte last, while slots are laid down in the order of requests.
@@ -88,7 +89,6 @@ void Schedule::MakeSlots() {
       carried_.push_back(request.fate == Fate::kCarried);
       if (carried_.back()) carried_slots_.push_back(static_cast<uint32_t>(slots_.size()));
       slots_.push_back(slot);
-      lanes_.push_back(lane);
     }
   }
   lane_begin_.push_back(static_cast<uint32_t>(slots_.size()));
@@ -167,6 +167,7 @@ void Schedule::MakeClasses() {
     class_members_.insert(class_members_.end(), slots.begin(), slots.end());
     classes_[at].end = static_cast<uint32_t>(class_members_.size());
   }
+  used_up_ = std::make_unique<std::atomic<uint64_t>[]>(class_members_.size());
 }
 
 size_t Schedule::Prepare(uint64_t step, uint64_t previous, std::vector<Range> barred) {
@@ -230,20 +231,22 @@ bool Schedule::FinishSkipped(uint32_t first, uint64_t step) {
     uint32_t slot;
     uint32_t edge;
   };
-  std::vector<Visit> path;
-  int walked = 0;
+  // Not on the heap: that may have nothing left, and the claim has to be undone then.
+  std::array<Visit, kMaxWalk> path;
+  size_t depth = 0;
+  size_t walked = 0;
   const auto enter = [&](uint32_t i) {
     if (!Bar(i, step) || ++walked > kMaxWalk) return false;
-    if (states_[i].word.load() != finished) path.push_back({i, slots_[i].first_edge});
+    if (states_[i].word.load() != finished) path[depth++] = {i, slots_[i].first_edge};
     return true;
   };
   if (!enter(first)) return false;
-  while (!path.empty()) {
-    Visit& top = path.back();
+  while (depth > 0) {
+    Visit& top = path[depth - 1];
     if (top.edge == slots_[top.slot + 1].first_edge) {
       uint64_t skipped = Word(step, kSkipped);
       states_[top.slot].word.compare_exchange_strong(skipped, finished);
-      path.pop_back();
+      --depth;
       continue;
     }
     const uint32_t edge = edges_[top.edge++];
@@ -282,16 +285,38 @@ template <typename Suits>
 uint32_t Schedule::Find(const Wanted& wanted, uint32_t begin, uint32_t end, Suits suits) const {
   const uint32_t at = FindClass(wanted.size, wanted.alignment_log2);
   if (at == kNone) return kNone;
-  const auto members_end = class_members_.begin() + classes_[at].end;
-  auto it = std::lower_bound(class_members_.begin() + classes_[at].begin, members_end, begin);
+  const uint32_t members_end = classes_[at].end;
+  const auto first = class_members_.begin();
+  auto m = static_cast<uint32_t>(
+      std::lower_bound(first + classes_[at].begin, first + members_end, begin) - first);
   uint32_t found = kNone;
-  for (int probes = 0; it != members_end && *it < end && probes < kMaxProbes; ++it, ++probes) {
-    const uint64_t word = states_[*it].word.load(std::memory_order_relaxed);
-    if (StateOf(word) == kLive || StepOf(word) >= wanted.step || !suits(*it)) continue;
-    if (slots_[*it].site == wanted.site) return *it;
-    if (found == kNone) found = *it;
+  for (int probes = 0; probes < kMaxProbes; ++m) {
+    m = SkipUsedUp(m, members_end, wanted.step);
+    if (m == members_end || class_members_[m] >= end) break;
+    const uint32_t i = class_members_[m];
+    // Still live since an earlier step: it may come free in this one.
+    if (StateOf(states_[i].word.load(std::memory_order_relaxed)) == kLive) continue;
+    ++probes;
+    if (!suits(i)) continue;
+    if (slots_[i].site == wanted.site) return i;
+    if (found == kNone) found = i;
   }
   return found;
+}
+
+// The first member from `from` on that may still be claimed in the step, or `end`. What it
+// passes is passed at once the next time; used up is final within a step.
+uint32_t Schedule::SkipUsedUp(uint32_t from, uint32_t end, uint64_t step) const {
+  uint32_t m = from;
+  uint32_t hops = 0;
+  for (; m < end; ++hops) {
+    if (StepOf(states_[class_members_[m]].word.load(std::memory_order_relaxed)) < step) break;
+    const uint64_t known = used_up_[m].load(std::memory_order_relaxed);
+    const auto next = static_cast<uint32_t>(known);
+    m = known >> 32 == (step & UINT32_MAX) && next > m && next <= end ? next : m + 1;
+  }
+  if (hops > 1) used_up_[from].store(step << 32 | m, std::memory_order_relaxed);
+  return m;
 }
 
 bool Schedule::Ready(uint32_t i, uint64_t step) const {

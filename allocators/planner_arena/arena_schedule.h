@@ -14,6 +14,12 @@
 // predecessors finished in turn. Finished is final within a step. A block that is still
 // live when the next step begins bars all slots that share its bytes (Prepare). So a
 // plan that does not fit what the program does costs misses and nothing else.
+//
+// A thread that comes late from an earlier step may claim a slot, and finds out only then
+// that it must not. Until it has undone that, the slot looks live to Prepare and to other
+// claims, which costs them misses; but a look-up never finds it, since a claim is made
+// known (Publish) only by who keeps it. Slots that share an offset share bytes, so only
+// one of them is known at a time.
 
 #include <atomic>
 #include <cstddef>
@@ -58,17 +64,26 @@ class Schedule {
   // Ranges of this schedule's live blocks.
   std::vector<Range> LiveRanges() const;
 
-  // Takes slot `i`, which is not kNone's, for a block of `bytes` in step `step`. False: it
-  // is taken, barred, or its bytes are still in use; it then stays unused for this step.
-  bool Claim(uint32_t i, uint64_t step, uint64_t bytes);
+  enum class Claimed {
+    kNo,     // it is taken or barred
+    kInUse,  // it was free, but its bytes are still in use: to be undone
+    kYes,    // to be published, or to be undone if `step` is over by now
+  };
+  // Takes slot `i`, which is not kNone's, in step `step`.
+  Claimed Claim(uint32_t i, uint64_t step);
 
-  // Undoes a claim whose block was not handed out.
-  void Unclaim(uint32_t i);
+  // Makes a claim's block known, of this many bytes, more than 0.
+  void Publish(uint32_t i, uint64_t bytes);
 
-  // Ends the block of live slot `i`; returns its bytes.
+  // Undoes a claim that was not published. The slot stays unused in step `now`, which is
+  // the last that Prepare was or could have been called for: it may have taken the slot for
+  // live, and left it out when it barred others. REQUIRES: Prepare is not called meanwhile.
+  void Unclaim(uint32_t i, uint64_t now);
+
+  // Ends the block of slot `i`, which was published; returns its bytes.
   uint64_t Release(uint32_t i);
 
-  // The live slot whose block begins at `offset` granules, or kNone.
+  // The slot whose published block begins at `offset` granules, or kNone.
   uint32_t LiveSlotAt(uint32_t offset) const;
 
   // What a request asks for that is not the next one planned.
@@ -80,7 +95,7 @@ class Schedule {
   };
   // The first slot in [begin, end) of exactly this size and alignment that could not yet
   // be ruled out for the step, and of this site if there is one; or kNone. The caller
-  // claims it.
+  // claims it. Few that suit are looked at; those that are used up cost nothing.
   uint32_t FindUnused(const Wanted& wanted, uint32_t begin, uint32_t end) const;
   // Such a slot anywhere, whose bytes nobody needs before it: claiming it takes nothing
   // from any request but its own.
@@ -100,12 +115,10 @@ class Schedule {
   uint32_t LaneEnd(uint32_t lane) const { return LaneBegin(lane + 1); }
 
   const Slot& slot(uint32_t i) const { return slots_[i]; }
-  uint32_t lane(uint32_t i) const { return lanes_[i]; }
   uint32_t site(uint32_t i) const { return slots_[i].site; }
-  bool live(uint32_t i) const { return StateOf(states_[i].word.load()) == kLive; }
+  // Of its published block; 0 if there is none.
   uint64_t live_bytes(uint32_t i) const { return states_[i].bytes.load(); }
   uint32_t num_slots() const { return static_cast<uint32_t>(slots_.size() - 1); }
-  size_t num_edges() const { return edges_.size(); }
   uint32_t height() const { return height_; }  // granules
   const Layout& layout() const { return layout_; }
   const StepProfile& profile() const { return profile_; }
@@ -115,10 +128,10 @@ class Schedule {
 
   struct SlotState {
     std::atomic<uint64_t> word{0};   // step << 2 | State
-    std::atomic<uint64_t> bytes{0};  // of the block, while live
+    std::atomic<uint64_t> bytes{0};  // of the block, from Publish to Release; else 0
   };
   struct Owner {
-    std::atomic<uint32_t> slot{kNone};  // the last to be claimed at this offset
+    std::atomic<uint32_t> slot{kNone};  // the last to be published at this offset
     uint32_t offset = kNone;
   };
   // The slots of one size and alignment, in the order of their requests.
@@ -144,6 +157,7 @@ class Schedule {
   void MakeClasses();
   template <typename Suits>
   uint32_t Find(const Wanted& wanted, uint32_t begin, uint32_t end, Suits suits) const;
+  uint32_t SkipUsedUp(uint32_t from, uint32_t end, uint64_t step) const;
   bool Ready(uint32_t i, uint64_t step) const;
   // Where the size class stands among classes_, or kNone.
   uint32_t FindClass(uint32_t size, uint32_t alignment_log2) const;
@@ -156,7 +170,6 @@ class Schedule {
   const Layout layout_;
   std::vector<Slot> slots_;  // by lane, in order; one more as a sentinel
   std::vector<uint32_t> lane_begin_;
-  std::vector<uint32_t> lanes_;  // by slot
   // Predecessors: slot << 1 | whether it is that slot's block of the step before.
   std::vector<uint32_t> edges_;
   std::vector<bool> carried_;  // by slot: its block is meant to live into the next step
@@ -166,18 +179,21 @@ class Schedule {
   std::unique_ptr<Owner[]> owners_;
   uint32_t owner_mask_ = 0;
   std::vector<uint32_t> class_members_;
+  // By member: how far the members from here on are used up, in the step: its lower half
+  // << 32 | a member. A step of 2^32 before is taken for this one: that costs misses.
+  std::unique_ptr<std::atomic<uint64_t>[]> used_up_;
   std::unique_ptr<SizeClass[]> classes_;
   uint32_t class_mask_ = 0;
   uint32_t height_ = 0;
 };
 
-inline bool Schedule::Claim(uint32_t i, uint64_t step, uint64_t bytes) {
+[[gnu::always_inline]] inline Schedule::Claimed Schedule::Claim(uint32_t i, uint64_t step) {
   SlotState& state = states_[i];
   uint64_t word = state.word.load(std::memory_order_relaxed);
-  if (StateOf(word) == kLive || StepOf(word) >= step) return false;
+  if (StateOf(word) == kLive || StepOf(word) >= step) return Claimed::kNo;
   // Sequentially consistent: two slots that share bytes each claim first and look at
   // the other afterwards, so at least one of them sees the other.
-  if (!state.word.compare_exchange_strong(word, Word(step, kLive))) return false;
+  if (!state.word.compare_exchange_strong(word, Word(step, kLive))) return Claimed::kNo;
   const uint64_t finished = Word(step, kFinished);
   const uint32_t end = slots_[i + 1].first_edge;
   for (uint32_t e = slots_[i].first_edge; e < end; ++e) {
@@ -188,14 +204,16 @@ inline bool Schedule::Claim(uint32_t i, uint64_t step, uint64_t bytes) {
       const uint64_t seen = states_[before].word.load();
       if (seen == finished || (StateOf(seen) != kLive && FinishSkipped(before, step))) continue;
     }
-    Unclaim(i);
-    return false;
+    return Claimed::kInUse;
   }
-  state.bytes.store(bytes, std::memory_order_relaxed);
+  return Claimed::kYes;
+}
+
+inline void Schedule::Publish(uint32_t i, uint64_t bytes) {
+  states_[i].bytes.store(bytes, std::memory_order_relaxed);
   // Mostly it stands there from the step before, and other threads read the same line.
   std::atomic<uint32_t>& owner = owners_[slots_[i].owner].slot;
   if (owner.load(std::memory_order_relaxed) != i) owner.store(i, std::memory_order_relaxed);
-  return true;
 }
 
 inline bool Schedule::LiveFromEarlier(uint32_t i, uint64_t step) const {
@@ -203,14 +221,14 @@ inline bool Schedule::LiveFromEarlier(uint32_t i, uint64_t step) const {
   return StateOf(seen) == kLive && StepOf(seen) < step;
 }
 
-inline void Schedule::Unclaim(uint32_t i) {
-  const uint64_t step = StepOf(states_[i].word.load(std::memory_order_relaxed));
-  states_[i].word.store(Word(step, kSkipped), std::memory_order_release);
+inline void Schedule::Unclaim(uint32_t i, uint64_t now) {
+  states_[i].word.store(Word(now, kSkipped), std::memory_order_release);
 }
 
 inline uint64_t Schedule::Release(uint32_t i) {
   SlotState& state = states_[i];
   const uint64_t bytes = state.bytes.load(std::memory_order_relaxed);
+  state.bytes.store(0, std::memory_order_relaxed);
   const uint64_t step = StepOf(state.word.load(std::memory_order_relaxed));
   // Release: the next owner of these bytes acquires the word before it writes them.
   state.word.store(Word(step, kFinished), std::memory_order_release);
@@ -223,7 +241,7 @@ inline uint32_t Schedule::LiveSlotAt(uint32_t offset) const {
     if (owner.offset == offset) {
       const uint32_t i = owner.slot.load(std::memory_order_relaxed);
       if (i == kNone) return kNone;
-      return StateOf(states_[i].word.load(std::memory_order_relaxed)) == kLive ? i : kNone;
+      return states_[i].bytes.load(std::memory_order_relaxed) != 0 ? i : kNone;
     }
     if (owner.offset == kNone) return kNone;
   }

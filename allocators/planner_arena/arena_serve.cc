@@ -28,7 +28,7 @@ void AbortOnForeignFree(const void* block) {
   std::abort();
 }
 
-// The plan itself leaves the request to upstream.
+// The plan itself leaves the request to upstream, as every plan would.
 void* Timeline::LeaveUpstream(Lane& lane) {
   lane.counters.unplanned.Add(1);
   lane.missed = false;
@@ -39,7 +39,7 @@ void* Timeline::ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2
                                bool waits) {
   const uint64_t granules = (bytes + kGranuleBytes - 1) / kGranuleBytes;
   lane.missed = true;
-  if (granules == 0 || granules >= Schedule::kNone) return nullptr;
+  if (granules == 0 || granules >= Schedule::kNone) return LeaveUpstream(lane);
   const auto size = static_cast<uint32_t>(granules);
   if (!lane.lent && lane.requests <= kEarly) Depart(lane, size, alignment_log2);
   if (!lane.lent && lane.plan != nullptr) {
@@ -56,6 +56,12 @@ void* Timeline::ServeElsewhere(Lane& lane, size_t bytes, uint32_t alignment_log2
   }
   lane.counters.misses[SizeClassOf(size)].Add(1);
   return nullptr;
+}
+
+// Which step's plan is being made ready, and may have met the claim, is certain only here.
+void Timeline::Unclaim(const Lane& lane, uint32_t i) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  lane.plan->Unclaim(i, last_serve_);
 }
 
 // A slot of exactly what is asked for, without taking from other requests what they are
@@ -137,7 +143,11 @@ void Timeline::Record(Lane& lane, size_t bytes, size_t alignment, uint32_t site)
   const std::lock_guard<std::mutex> lock(mutex_);
   // The step may have ended since the lane entered it.
   if (!step_.recording || serve_.load() == 0 || step_.id != lane.step) return;
-  lane.recorded = recorder_.Allocate(lane.part, bytes, static_cast<uint32_t>(alignment), site);
+  try {
+    lane.recorded = recorder_.Allocate(lane.part, bytes, static_cast<uint32_t>(alignment), site);
+  } catch (const std::bad_alloc&) {
+    DropRecording();
+  }
 }
 
 void Timeline::RecordFree(const RequestRef& request) {

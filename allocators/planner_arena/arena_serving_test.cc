@@ -146,8 +146,10 @@ TEST(ArenaServing, AlignsAsAsked) {
     for (void* block : blocks) arena->Free(block);
   }
   EXPECT_EQ(arena->Stats().misses, 0);
-  // All but the one beyond 2 MiB.
+  // All but the one beyond 2 MiB, which no plan can serve.
   EXPECT_EQ(arena->Stats().hits, (10 - kStepsToPlan) * 22);
+  EXPECT_EQ(arena->Stats().unplanned, 10 - kStepsToPlan);
+  EXPECT_EQ(arena->Stats().outside, kStepsToPlan * 23);
 }
 
 TEST(ArenaServing, NoBytesIsABlockToo) {
@@ -192,6 +194,8 @@ TEST(ArenaServing, RequestsBeyondAllMemoryFail) {
   }
   EXPECT_EQ(arena->Stats().hits, (15 - kStepsToPlan) * 3);
   EXPECT_EQ(arena->Stats().plan_height, 71040);
+  // In no step were they outside of it.
+  EXPECT_EQ(arena->Stats().outside, 1 + kStepsToPlan * (3 + static_cast<int64_t>(sizes.size())));
   arena->Free(block);
   EXPECT_EQ(arena->Stats().allocator.bytes_in_use, 0);
   EXPECT_EQ(upstream.blocks, 0);

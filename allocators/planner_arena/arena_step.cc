@@ -19,7 +19,9 @@ uint64_t KeyOf(std::string_view name) {
 
 }  // namespace
 
-StepTicket::Step::~Step() { arena.EndStep(timeline); }
+StepTicket::Step::~Step() {
+  if (open) arena.EndStep(timeline);
+}
 
 StepScope::StepScope(PlannerArena& arena, const StepOptions& options) {
   for (StepScope* scope = t_scope; scope != nullptr; scope = scope->outer_) {
@@ -31,7 +33,11 @@ StepScope::StepScope(PlannerArena& arena, const StepOptions& options) {
   }
   if (!ticket_.step_) {
     began_ = true;
-    ticket_ = StepTicket(std::make_shared<StepTicket::Step>(arena, arena.BeginStep(options)));
+    // The step begins when there is something that will end it.
+    auto step = std::make_shared<StepTicket::Step>(arena);
+    step->timeline = arena.BeginStep(options);
+    step->open = true;
+    ticket_ = StepTicket(std::move(step));
   }
   Push();
 }
@@ -85,8 +91,8 @@ Timeline* PlannerArena::BeginStep(const StepOptions& options) {
       try_one(timelines_[i].load(std::memory_order_relaxed));
     }
     if (begun == nullptr && count < kMaxTimelines) {
-      auto* const timeline =
-          new Timeline(count, Timeline::Shared{configuration_, planner_, pages_, budget_, epoch_});
+      auto* const timeline = new Timeline(count, Timeline::Shared{configuration_, planner_, pages_,
+                                                                  budget_, epoch_, start_thread_});
       timelines_[count].store(timeline, std::memory_order_relaxed);
       sessions_[count] = session;
       num_timelines_.store(count + 1, std::memory_order_release);
@@ -99,7 +105,7 @@ Timeline* PlannerArena::BeginStep(const StepOptions& options) {
   return begun;
 }
 
-void PlannerArena::EndStep(Timeline* timeline) {
+void PlannerArena::EndStep(Timeline* timeline) noexcept {
   const bool trim_upstream = timeline != nullptr && timeline->EndStep();
   bool trim_arena = false;
   {
@@ -109,7 +115,7 @@ void PlannerArena::EndStep(Timeline* timeline) {
       ++pauses_;
       trim_arena = configuration_.decay_ms == 0;
       if (configuration_.decay_ms > 0) {
-        if (!decay_.joinable()) decay_ = std::thread([this] { DecayLoop(); });
+        if (!decay_.joinable()) StartDecay();
         decay_wake_.notify_all();
       }
     }
@@ -118,6 +124,13 @@ void PlannerArena::EndStep(Timeline* timeline) {
     Trim();
   } else if (trim_upstream) {
     TrimUpstream();
+  }
+}
+
+void PlannerArena::StartDecay() {
+  try {
+    decay_ = start_thread_([this] { DecayLoop(); });
+  } catch (...) {  // no thread is to be had: perhaps in the next pause
   }
 }
 

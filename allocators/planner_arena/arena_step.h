@@ -33,13 +33,13 @@ class StepTicket {
   friend class StepScope;
   friend class PlannerArena;
   struct Step {
-    Step(PlannerArena& its_arena, Timeline* its_timeline)
-        : arena(its_arena), timeline(its_timeline) {}
+    explicit Step(PlannerArena& its_arena) : arena(its_arena) {}
     ~Step();
     Step(const Step&) = delete;
     Step& operator=(const Step&) = delete;
     PlannerArena& arena;
-    Timeline* timeline;  // nullptr: too many steps are open; served upstream
+    Timeline* timeline = nullptr;  // nullptr: too many steps are open; served upstream
+    bool open = false;
   };
   explicit StepTicket(std::shared_ptr<Step> step) : step_(std::move(step)) {}
 

@@ -67,6 +67,8 @@ class ThreadLanes {
     }
     std::erase_if(lanes_,
                   [](const Taken& taken) { return !Registry::Get().With(taken.arena, [] {}); });
+    // A place first: a lane that is taken but not noted would never be given back.
+    lanes_.reserve(lanes_.size() + 1);
     Lane* const lane = timeline.AcquireLane();
     lanes_.push_back({arena, lane});
     return lane;

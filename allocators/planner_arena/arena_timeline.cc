@@ -75,7 +75,7 @@ void Timeline::StartRecording() {
   recording_.store(true, std::memory_order_relaxed);
 }
 
-bool Timeline::EndStep() {
+bool Timeline::EndStep() noexcept {
   const std::lock_guard<std::mutex> lock(mutex_);
   serve_.store(0);
   StepOutcome outcome;
@@ -87,16 +87,13 @@ bool Timeline::EndStep() {
   outcome.misses = step_.abandoned ? outcome.requests : SumMisses() - step_.misses_before;
   if (step_.plan != 0 || step_.abandoned) learner_.Note(outcome);
   if (step_.recording) {
-    const bool collecting = learner_.collecting();
-    if (std::optional<StepProfile> profile = recorder_.EndStep(step_.wanted)) {
-      QueuePlans(learner_.Consider(*std::move(profile), kept_outcome_, plans_));
+    try {
+      Learn(outcome);
+    } catch (const std::bad_alloc&) {
+      DropRecording();
     }
-    // The last step of the collection was followed by this one, which is not wanted then.
-    if (collecting && !learner_.collecting()) recorder_.Forget();
-    if (step_.wanted) kept_outcome_ = outcome;
-    recording_.store(recorder_.Following(), std::memory_order_relaxed);
   }
-  NoteFit(outcome.Drifted());
+  NoteFit(outcome);
   if (KeptPlan* const plan = plans_.Find(step_.plan)) {
     ++plan->steps;
     ++planned_steps_;
@@ -104,14 +101,46 @@ bool Timeline::EndStep() {
   }
   previous_plan_ = step_.plan;
   previous_serve_ = last_serve_;
-  if (steps_ % kNeedWindow == 0) ShrinkToRecentNeed();
+  if (steps_ % kNeedWindow == 0) {
+    try {
+      ShrinkToRecentNeed();
+    } catch (const std::bad_alloc&) {  // it looks again at the end of the next window
+    }
+  }
   return step_.abandoned;
 }
 
+// From the recorded step that ends.
+void Timeline::Learn(const StepOutcome& outcome) {
+  const bool collecting = learner_.collecting();
+  if (std::optional<StepProfile> profile = recorder_.EndStep(step_.wanted)) {
+    QueuePlans(learner_.Consider(*std::move(profile), kept_outcome_, plans_));
+  }
+  // The last step of the collection was followed by this one, which is not wanted then.
+  if (collecting && !learner_.collecting()) recorder_.Forget();
+  if (step_.wanted) kept_outcome_ = outcome;
+  recording_.store(recorder_.Following(), std::memory_order_relaxed);
+}
+
+// There is no memory to go on with it.
+void Timeline::DropRecording() noexcept {
+  step_.recording = false;
+  step_.wanted = false;
+  recorder_.Drop();
+  recording_.store(false, std::memory_order_relaxed);
+  RestartIfIdle();
+}
+
+// Nothing came of what was to be planned: collects anew.
+void Timeline::RestartIfIdle() noexcept {
+  if (plans_.all().empty() && in_work_.empty() && !learner_.collecting()) learner_.Restart();
+}
+
 // What the step that ends says of the plans that it seemed to fit.
-void Timeline::NoteFit(bool drifted) {
+void Timeline::NoteFit(const StepOutcome& outcome) {
+  const int64_t permille = outcome.Drifted() ? outcome.misses * 1000 / outcome.requests : 0;
   for (const uint64_t id : step_.tried) {
-    if (KeptPlan* const plan = plans_.Find(id)) plan->drifted = drifted;
+    if (KeptPlan* const plan = plans_.Find(id)) plan->missed_permille = permille;
   }
 }
 
@@ -138,29 +167,39 @@ void Timeline::ChoosePlan(uint32_t lane, uint32_t size, uint32_t alignment_log2)
 // Serves the open step from `plan`. Its blocks of serve number `previous` may live on
 // if that was planned; other live blocks bar the slots that share their bytes. With
 // `previous`, no step has yet claimed anything under the present number.
-void Timeline::Activate(KeptPlan* plan, uint64_t previous) {
+void Timeline::Activate(KeptPlan* plan, uint64_t previous) noexcept {
   plan_.reset();
   step_.plan = 0;
   Schedule& schedule = *plan->schedule;
   if (!range_.Prepare(schedule.height() * kGranuleBytes)) return;
+  try {
+    Ready(*plan, previous);
+    if (!step_.lent) step_.tried.push_back(plan->id);
+  } catch (const std::bad_alloc&) {  // the step goes on without a plan
+    return;
+  }
+  plan_ = plan->schedule;
+  step_.plan = plan->id;
+  recent_need_ = std::max(recent_need_, schedule.height());
+  abandon_at_.store(
+      std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 8)),
+      std::memory_order_relaxed);
+}
+
+// Bars what may not be claimed in the step.
+void Timeline::Ready(KeptPlan& plan, uint64_t previous) {
+  Schedule& schedule = *plan.schedule;
   // Slots are looked at only if need be: what other threads' slots say stands in their
   // caches. All counts are known when every thread left its step before it ended. Counted
   // before the carried ones are looked at: one that is freed in between then counts too much.
   const int64_t live = LiveBlocks();
   if (previous == 0 || undeclared_ || live != schedule.CarriedLive(previous)) {
     schedule.Prepare(last_serve_, previous, plans_.LiveRanges(&schedule));
-    plans_.MarkUsed(*plan, step_.id);
+    plans_.MarkUsed(plan, step_.id);
     plans_.ForgetIdle(schedule);
   } else {
-    plans_.MarkOnlyUsed(*plan, step_.id);
+    plans_.MarkOnlyUsed(plan, step_.id);
   }
-  plan_ = plan->schedule;
-  step_.plan = plan->id;
-  if (!step_.lent) step_.tried.push_back(plan->id);
-  recent_need_ = std::max(recent_need_, schedule.height());
-  abandon_at_.store(
-      std::max(kLeastToAbandon, static_cast<int64_t>(schedule.height() * kGranuleBytes / 8)),
-      std::memory_order_relaxed);
 }
 
 Lane* Timeline::AcquireLane() {
@@ -240,35 +279,44 @@ void Timeline::QueuePlans(std::vector<PlanOrder> orders) {
   if (in_work_.empty()) StartPlanning();
 }
 
-void Timeline::StartPlanning() {
+void Timeline::StartPlanning() noexcept {
   if (orders_.empty()) return;
   in_work_ = std::exchange(orders_, {});
+  try {
+    planned_.assign(in_work_.size(), nullptr);
+  } catch (const std::bad_alloc&) {
+    in_work_.clear();
+    RestartIfIdle();
+    return;
+  }
   uint64_t most_bytes = ReservationOf(shared_.configuration);
   if (shared_.configuration.limit_bytes != 0) {
     most_bytes = std::min(most_bytes, shared_.configuration.limit_bytes);
   }
-  planned_.reserve(in_work_.size());
-  const auto plan = [this, most_bytes] {
-    const double seconds =
-        shared_.configuration.plan_seconds / static_cast<double>(in_work_.size());
-    for (PlanOrder& order : in_work_) {
-      // A planner that fails costs this plan, not the program.
-      try {
-        planned_.push_back(MakeSchedule(order, shared_.planner, seconds, most_bytes));
-      } catch (...) {
-        planned_.push_back(nullptr);
-      }
-    }
-    plans_ready_.store(true, std::memory_order_release);
-  };
   if (shared_.configuration.plan_in_background) {
-    planning_ = std::thread(plan);
-  } else {
-    plan();
+    try {
+      planning_ = shared_.start_thread([this, most_bytes] { MakePlans(most_bytes); });
+      return;
+    } catch (...) {  // no thread is to be had: the step that ends waits for its plan
+    }
   }
+  MakePlans(most_bytes);
+}
+
+void Timeline::MakePlans(uint64_t most_bytes) noexcept {
+  const double seconds = shared_.configuration.plan_seconds / static_cast<double>(in_work_.size());
+  for (size_t i = 0; i < in_work_.size(); ++i) {
+    try {
+      planned_[i] = MakeSchedule(in_work_[i], shared_.planner, seconds, most_bytes);
+    } catch (...) {  // a planner that fails costs this plan, not the program
+    }
+  }
+  plans_ready_.store(true, std::memory_order_release);
 }
 
 void Timeline::WaitForPlan() {
+  // Held until the thread has ended: who comes second must not return before.
+  const std::lock_guard<std::mutex> waiting(waiting_);
   std::thread planning;
   {
     const std::lock_guard<std::mutex> lock(mutex_);
@@ -279,9 +327,22 @@ void Timeline::WaitForPlan() {
 
 // Returns whether there was one that is not superfluous by now.
 bool Timeline::InstallPlans() {
-  bool any = false;
   if (planning_.joinable()) planning_.join();
   plans_ready_.store(false, std::memory_order_relaxed);
+  bool any = false;
+  try {
+    any = InstallAll();
+  } catch (const std::bad_alloc&) {  // the rest is lost, and learnt again when it is missed
+  }
+  in_work_.clear();
+  planned_.clear();
+  StartPlanning();
+  RestartIfIdle();
+  return any;
+}
+
+bool Timeline::InstallAll() {
+  bool any = false;
   for (size_t i = 0; i < in_work_.size(); ++i) {
     const PlanOrder& order = in_work_[i];
     if (planned_[i] == nullptr) continue;
@@ -310,10 +371,6 @@ bool Timeline::InstallPlans() {
     plans_.Add(std::move(plan), replaces);
     any = true;
   }
-  in_work_.clear();
-  planned_.clear();
-  StartPlanning();
-  if (plans_.all().empty() && in_work_.empty()) learner_.Restart();
   return any;
 }
 
@@ -346,11 +403,15 @@ size_t Timeline::IdleBytes() {
 }
 
 // REQUIRES: no plan serves.
-size_t Timeline::GiveBackFree() {
+size_t Timeline::GiveBackFree() noexcept {
   if (range_.base() == 0) return 0;
-  const std::vector<ArenaRange::Bytes> live = LiveBytes();
-  const size_t above = range_.ShrinkTo(live.empty() ? 0 : live.back().end);
-  return above + range_.DiscardAllBut(live);
+  try {
+    const std::vector<ArenaRange::Bytes> live = LiveBytes();
+    const size_t above = range_.ShrinkTo(live.empty() ? 0 : live.back().end);
+    return above + range_.DiscardAllBut(live);
+  } catch (const std::bad_alloc&) {  // not even to tell what is live
+    return 0;
+  }
 }
 
 // Gives back what no plan of the last two windows of steps reached.

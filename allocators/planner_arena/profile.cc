@@ -21,12 +21,6 @@ bool Agree(const StepProfile& a, const StepProfile& b, Holds holds) {
 
 }  // namespace
 
-size_t StepProfile::NumRequests() const {
-  size_t requests = 0;
-  for (const auto& lane : lanes) requests += lane.size();
-  return requests;
-}
-
 bool StepProfile::SameStructure(const StepProfile& other) const {
   return Agree(*this, other, [](const ProfiledRequest& a, const ProfiledRequest& b) {
     return a.alignment == b.alignment;
@@ -102,6 +96,12 @@ void StepRecorder::Free(const RequestRef& request) {
     // Between two steps is the very start of the next one.
     r.upper = in_step_ ? open_.profile.ticks++ : 0;
   }
+}
+
+void StepRecorder::Drop() noexcept {
+  in_step_ = false;
+  open_ = Step{};
+  closing_ = Step{};
 }
 
 std::optional<StepProfile> StepRecorder::EndStep(bool keep) {

@@ -38,8 +38,6 @@ struct StepProfile {
   std::vector<std::vector<ProfiledRequest>> lanes;
   int64_t ticks = 0;  // every tick of the step is below this
 
-  size_t NumRequests() const;
-
   // As many requests in each lane, with equal alignments: the same program, perhaps on
   // data of another shape.
   bool SameStructure(const StepProfile& other) const;
@@ -79,6 +77,9 @@ class StepRecorder {
   // Returns the profile of the step before the one that ends here, if it was kept.
   // `keep`: the step that ends here is wanted as well.
   std::optional<StepProfile> EndStep(bool keep);
+
+  // Drops all: as if no step had begun.
+  void Drop() noexcept;
 
   // Drops the kept profile, and with it the need to follow the next step.
   void Forget() { closing_ = Step{}; }

@@ -29,7 +29,6 @@ TEST(StepRecorder, TakesDownFatesOverTwoSteps) {
   const std::optional<StepProfile> profile = recorder.EndStep(false);
   ASSERT_TRUE(profile.has_value());
   EXPECT_FALSE(recorder.Following());
-  EXPECT_EQ(profile->NumRequests(), 4u);
   EXPECT_EQ(profile->ticks, 5);
   EXPECT_EQ(Of(*profile, in_step).fate, Fate::kInStep);
   EXPECT_EQ(Of(*profile, in_step).lower, 0);
