@@ -54,7 +54,7 @@ double CpuSeconds() {
 }
 
 void PrintHeader() {
-  std::printf("%-28s %9s %15s %15s %15s %8s %10s  %s\n", "instance", "buffers", "lower bound",
+  std::printf("%-37s %9s %15s %15s %15s %8s %10s  %s\n", "instance", "buffers", "lower bound",
               "height", "greedy by size", "gap %", "CPU ms", "method");
 }
 
@@ -79,7 +79,7 @@ void Measure(const Problem& problem, std::vector<Bar>& bars) {
   const int64_t by_size = GreedyBySize(buffers).height;
   const double gap = 100 * result.Gap();
   char row[256];
-  std::snprintf(row, sizeof(row), "%-28s %9zu %15lld %15lld %15lld %8.3f %10.2f  %s",
+  std::snprintf(row, sizeof(row), "%-37s %9zu %15lld %15lld %15lld %8.3f %10.2f  %s",
                 problem.name.c_str(), buffers.size(),
                 static_cast<long long>(result.plan.lower_bound),
                 static_cast<long long>(result.plan.height), static_cast<long long>(by_size), gap,
@@ -108,21 +108,34 @@ void Measure(const Problem& problem, std::vector<Bar>& bars) {
 
 std::vector<Problem> Generated() {
   std::vector<Problem> problems;
-  const auto add_tiles = [&](const std::string& kind, Cuts cuts, int32_t count, uint64_t seed,
-                             double most_gap, double most_seconds) {
-    Problem problem;
-    problem.name = kind + " " + std::to_string(count) + ", seed " + std::to_string(seed);
-    problem.buffers = PerfectTiles(count, cuts, seed);
-    problem.options.time_limit = kTilesSeconds;
-    problem.most_gap_percent = most_gap;
-    problem.most_seconds = most_seconds;
-    problems.push_back(std::move(problem));
+  const auto add_tiles = [&](const std::string& name, std::vector<Buffer> tiles, double most_gap,
+                             double most_seconds) {
+    problems.push_back({.name = name,
+                        .buffers = std::move(tiles),
+                        .options = {.time_limit = kTilesSeconds},
+                        .most_gap_percent = most_gap,
+                        .most_seconds = most_seconds});
   };
+  const auto seed_of = [](uint64_t seed) { return ", seed " + std::to_string(seed); };
+  // A little is allowed for what is under way when the time is up.
+  const double about_limit = kTilesSeconds * 1.1;
   for (const auto& [kind, cuts] :
        {std::pair("tiles", Cuts::kGuillotine), std::pair("pinwheels", Cuts::kPinwheels)}) {
-    for (const uint64_t seed : {1, 2, 3}) add_tiles(kind, cuts, 200, seed, 0, 1);
-    for (const uint64_t seed : {1, 2, 3}) add_tiles(kind, cuts, 1000, seed, 5, kTilesSeconds + 1);
-    add_tiles(kind, cuts, 100'000, 1, 20, kTilesSeconds + 1);
+    for (const uint64_t seed : {1, 2, 3}) {
+      add_tiles(kind + (" 200" + seed_of(seed)), PerfectTiles(200, cuts, seed), 0, 1);
+    }
+    for (const uint64_t seed : {1, 2, 3}) {
+      add_tiles(kind + (" 1000" + seed_of(seed)), PerfectTiles(1000, cuts, seed), 5, about_limit);
+    }
+    add_tiles(kind + std::string(" 100000"), PerfectTiles(100'000, cuts, 1), 20, about_limit);
+  }
+  for (const int64_t ticks : {50, 200, 1000}) {
+    const std::string name = "coarse tiles, " + std::to_string(ticks) + " ticks, ";
+    for (const int64_t rows : {200, 1024}) {
+      const std::string by = std::to_string(rows) + " rows, ";
+      add_tiles(name + by + "200", CoarseTiles(200, ticks, rows, 1), 0, 1);
+      add_tiles(name + by + "1000", CoarseTiles(1000, ticks, rows, 1), 5, about_limit);
+    }
   }
   const auto add = [&](const std::string& name, std::vector<Buffer> buffers, double most_seconds,
                        std::optional<double> most_gap) {
