@@ -80,6 +80,7 @@ struct PlanCommand {
   bool minimize = false;
   bool inclusive = false;
   bool table = false;
+  bool check = false;
 
   Expected<PlanOptions> Options() const {
     PlanOptions options;
@@ -133,9 +134,14 @@ struct PlanCommand {
     if (paths.size() > 1 && (!output.empty() || !svg.empty())) {
       return Refuse({"plan: -o and --svg: expected one FILE, not " + std::to_string(paths.size())});
     }
+    if (output == "-" && svg == "-") {
+      return Refuse({"plan: -o and --svg: expected standard output, -, for one of them only"});
+    }
+    if (check) return Check();
     const bool as_table = table || paths.size() > 1;
     std::FILE* const out = output == "-" || svg == "-" ? stderr : stdout;
     int status = kExitHolds;
+    std::string notes;
     size_t width = 8;
     for (const std::string& path : paths) width = std::max(width, NameOf(path).size());
     if (as_table) PrintHeader(out, width);
@@ -143,6 +149,7 @@ struct PlanCommand {
       const Expected<Planned> planned = Plan(path, *options);
       if (!planned) return Refuse(planned.error());
       as_table ? PrintRow(out, width, *planned) : PrintText(out, *planned);
+      if (as_table) notes += NotesOn(planned->file, NameOf(path) + ": ");
       std::fflush(out);
       if (Status written = Write(*planned); !written) return Refuse(written.error());
       // Proven outranks undecided.
@@ -151,7 +158,58 @@ struct PlanCommand {
         status = kExitUndecided;
       }
     }
+    std::fputs(notes.c_str(), out);
     return status;
+  }
+
+  // The offsets that are in the files, by the validator alone.
+  int Check() const {
+    if (!output.empty() || !svg.empty() || !capacity.empty()) {
+      return Refuse({"plan: --check: expected no -o, --svg or --capacity beside it"});
+    }
+    int status = kExitHolds;
+    for (const std::string& path : paths) {
+      const Expected<std::string> text = ReadFile(path);
+      if (!text) return Refuse(text.error());
+      const Expected<LifetimesFile> file = ParseLifetimes(path, *text, inclusive);
+      if (!file) return Refuse(file.error());
+      if (file->offsets.size() != file->buffers.size()) {
+        return Refuse({path + ": --check: expected an offset in each row, as -o writes it"});
+      }
+      const int64_t height = Height(file->buffers, file->offsets);
+      const int64_t bound = LowerBound(file->buffers);
+      const Status valid = ValidateOffsets(file->buffers, file->offsets, height, [&](size_t i) {
+        return "buffer " + file->ids[i] + " of line " + std::to_string(file->lines[i]);
+      });
+      if (!valid) {
+        std::printf("%s: no plan: %s\n", path.c_str(), valid.error().message.c_str());
+        status = kExitLeaks;
+        continue;
+      }
+      const double gap =
+          bound == 0 ? 0 : static_cast<double>(height - bound) / static_cast<double>(bound);
+      std::printf("%s: a plan of %zu buffers\n", path.c_str(), file->buffers.size());
+      std::printf("  height    %lld bytes (%s)\n", static_cast<long long>(height),
+                  Bytes(height).c_str());
+      std::printf("  bound     %lld bytes: no plan is lower; gap %.3f %%\n",
+                  static_cast<long long>(bound), 100 * gap);
+      std::fputs(NotesOn(*file, "  note      ").c_str(), stdout);
+    }
+    return status;
+  }
+
+  // What is not as the file says, a line each.
+  static std::string NotesOn(const LifetimesFile& file, const std::string& prefix) {
+    std::string notes;
+    const auto add = [&](size_t blocks, const char* what) {
+      if (blocks > 0) notes += prefix + std::to_string(blocks) + " blocks " + what + "\n";
+    };
+    add(file.outlasting, "that outlive two steps are left out");
+    add(file.never_freed, "are never freed: live to the end");
+    add(static_cast<size_t>(std::count(file.carried.begin(), file.carried.end(), true)),
+        "live on into the next step: planned for one step after which nothing follows, while "
+        "the arena plans each step beside the one before");
+    return notes;
   }
 
   Status Write(const Planned& planned) const {
@@ -162,7 +220,7 @@ struct PlanCommand {
         return done;
       }
     }
-    return svg.empty() ? Status() : WriteOut(svg, DrawPlan(buffers, plan));
+    return svg.empty() ? Status() : WriteOut(svg, DrawPlan(buffers, plan, planned.file.ids));
   }
 
   static Status WriteOut(const std::string& path, const std::string& text) {
@@ -209,13 +267,7 @@ struct PlanCommand {
     const LifetimesFile& file = planned.file;
     std::fprintf(out, "%s: %zu buffers, at most %s live\n", planned.path.c_str(),
                  file.buffers.size(), Bytes(planned.live).c_str());
-    if (file.outlasting > 0) {
-      std::fprintf(out, "  left out  %zu blocks that outlive two steps\n", file.outlasting);
-    }
-    if (file.never_freed > 0) {
-      std::fprintf(out, "  note      %zu blocks are never freed: live to the end\n",
-                   file.never_freed);
-    }
+    std::fputs(NotesOn(file, "  note      ").c_str(), out);
     std::fprintf(out, "  height    %lld bytes (%s), %s\n",
                  static_cast<long long>(result.plan.height), Bytes(result.plan.height).c_str(),
                  result.optimal() ? "proven optimal" : "the best found");
@@ -254,6 +306,9 @@ void AddPlanCommand(CLI::App& app, int& status) {
       ->capture_default_str();
   plan->add_flag("--inclusive", command->inclusive, "buffers are live at upper, too");
   plan->add_flag("--table", command->table, "a table row instead of text");
+  plan->add_flag("--check", command->check,
+                 "plan nothing: are the offsets in FILE, as -o writes them, a plan? exit status 0 "
+                 "yes, 1 no");
   plan->callback([command, &status] { status = command->Run(); });
 }
 

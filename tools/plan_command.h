@@ -10,7 +10,8 @@ namespace plimsoll {
 
 // Adds the subcommand; when it is the one asked for, its exit status is stored in
 // `status` while `app` parses: 0 planned, and within the capacity if there is one; 1 some
-// file's buffers are proven not to fit; 2 the request is wrong; 3 undecided.
+// file's buffers are proven not to fit, or its offsets are checked and are no plan; 2 the request
+// is wrong; 3 undecided.
 void AddPlanCommand(CLI::App& app, int& status);
 
 }  // namespace plimsoll

@@ -72,8 +72,50 @@ TEST_F(PlanCommandTest, PlansAndWrites) {
             "z,2,6,28,64,0\n");
   const std::string svg = *ReadFile(folder_ + "/out.svg");
   EXPECT_NE(svg.find("3 buffers in 128 B"), std::string::npos) << svg;
-  EXPECT_NE(svg.find("<title>buffer 2: 28 B at 0, live [2, 6)</title>"), std::string::npos) << svg;
+  EXPECT_NE(svg.find("<title>buffer z: 28 B at 0, live [2, 6)</title>"), std::string::npos) << svg;
   EXPECT_EQ(err_, "");  // not a terminal: no progress
+}
+
+TEST_F(PlanCommandTest, ChecksWhatItWrote) {
+  const std::string trace = Write("t.csv", "id,lower,upper,size\nx,0,4,100\ny,4,9,100\nz,2,6,28\n");
+  const std::string planned = folder_ + "/planned.csv";
+  ASSERT_EQ(Run({trace, "-o", planned}), 0) << err_;
+  EXPECT_EQ(Run({planned, "--check"}), 0) << err_;
+  EXPECT_EQ(out_, planned +
+                      ": a plan of 3 buffers\n  height    128 bytes (128 B)\n"
+                      "  bound     128 bytes: no plan is lower; gap 0.000 %\n");
+  // A log of numbers has no names.
+  ASSERT_EQ(Run({Write("log", "0 3 8\n1 2 8\n"), "-o", planned}), 0) << err_;
+  EXPECT_EQ(Run({planned, "--check"}), 0) << err_;
+}
+
+TEST_F(PlanCommandTest, CheckNamesTheFirstOverlap) {
+  const std::string bad =
+      Write("bad.csv", "id,lower,upper,size,offset\nx,0,4,100,0\n\ny,4,9,100,0\nz,2,6,28,99\n");
+  EXPECT_EQ(Run({bad, "--check"}), 1);
+  EXPECT_EQ(out_, bad +
+                      ": no plan: plan: buffer z of line 5 (lifetime [2, 6), bytes [99, 127)) "
+                      "overlaps buffer x of line 2 (lifetime [0, 4), bytes [0, 100))\n");
+  EXPECT_EQ(Run({Write("t.csv", "id,lower,upper,size\nx,0,4,100\n"), "--check"}), 2);
+  EXPECT_NE(err_.find("expected an offset in each row"), std::string::npos) << err_;
+  EXPECT_EQ(Run({bad, "--check", "-o", folder_ + "/out"}), 2);
+}
+
+TEST_F(PlanCommandTest, NotesStandBelowTheTable) {
+  const std::string profile =
+      Write("p.csv",
+            "id,lower,upper,size,alignment,thread,fate,site\n0,1,4,100,64,0,in_step,conv\n"
+            "1,2,14,50,64,0,carried,loss\n2,3,,9,64,0,outlives,cache\n");
+  const std::string log = Write("log.csv",
+                                "Thread,Time,Action,Pointer,Size,Stream\n1,0.1,allocate,0x10,256,"
+                                "0\n1,0.2,free,0x10,256,0\n1,0.3,allocate,0x10,256,0\n");
+  ASSERT_EQ(Run({profile, log}), 0) << err_;
+  EXPECT_TRUE(Printed("p.csv: 1 blocks that outlive two steps are left out\n")) << out_;
+  EXPECT_TRUE(Printed("p.csv: 1 blocks live on into the next step: planned for one step")) << out_;
+  EXPECT_TRUE(Printed("log.csv: 1 blocks are never freed: live to the end\n")) << out_;
+  EXPECT_GT(out_.find("p.csv: 1"), out_.find("\nlog.csv "));
+  ASSERT_EQ(Run({profile}), 0) << err_;
+  EXPECT_TRUE(Printed("  note      1 blocks live on into the next step")) << out_;
 }
 
 TEST_F(PlanCommandTest, OutputAloneOnStandardOutput) {
@@ -126,6 +168,11 @@ TEST_F(PlanCommandTest, RefusesWithOneLine) {
   EXPECT_EQ(Run({bad}), 2);
   EXPECT_EQ(err_, "plimsoll: " + bad + ":2: size: 'x': expected a whole number\n");
   const std::string good = Write("good.csv", "id,lower,upper,size\n0,1,2,3\n");
+  EXPECT_EQ(Run({good, "-o", "-", "--svg", "-"}), 2);
+  EXPECT_EQ(err_,
+            "plimsoll: plan: -o and --svg: expected standard output, -, for one of them "
+            "only\n");
+  EXPECT_EQ(out_, "");
   EXPECT_EQ(Run({good, "--capacity", "0"}), 2);
   EXPECT_NE(err_.find("--capacity: '0': expected"), std::string::npos) << err_;
   EXPECT_EQ(Run({good, "--capacity", "lots"}), 2);

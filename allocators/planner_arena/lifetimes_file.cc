@@ -9,6 +9,7 @@
 namespace plimsoll {
 namespace {
 
+constexpr int64_t kTimeLimit = int64_t{1} << 62;
 constexpr std::string_view kWhole = "expected a whole number";
 
 struct Line {
@@ -74,7 +75,8 @@ class Parser {
     const std::vector<Line> lines = LinesOf(text);
     if (lines.empty()) return Fail(path_ + ": expected lifetimes, but the file is empty");
     Status done;
-    if (BlankFields(lines[0].text).size() == 3 && Number(BlankFields(lines[0].text)[0])) {
+    const std::vector<std::string_view> blank = BlankFields(lines[0].text);
+    if ((blank.size() == 3 || blank.size() == 4) && Number(blank[0])) {
       file_.separator = ' ';
       done = ParseTriples(lines);
     } else if (const auto header = CommaFields(lines[0].text);
@@ -90,13 +92,15 @@ class Parser {
  private:
   std::string Where(const Line& line) const { return path_ + ":" + std::to_string(line.number); }
 
-  Status Add(const Line& line, Buffer buffer, std::string row) {
-    if (inclusive_) {
-      if (buffer.upper == INT64_MAX) {
-        return BadValue(Where(line), "upper", std::to_string(buffer.upper), "expected < 2^63 - 1");
-      }
-      ++buffer.upper;
+  Status Add(const Line& line, Buffer buffer, std::string row, std::string_view id = {}) {
+    if (buffer.lower <= -kTimeLimit) {
+      return BadValue(Where(line), "lower", std::to_string(buffer.lower), "expected > -2^62");
     }
+    if (buffer.upper >= kTimeLimit - inclusive_) {
+      return BadValue(Where(line), "upper", std::to_string(buffer.upper),
+                      inclusive_ ? "expected < 2^62 - 1" : "expected < 2^62");
+    }
+    buffer.upper += inclusive_;
     if (buffer.lower >= buffer.upper) {
       return BadValue(Where(line), "upper", std::to_string(buffer.upper - inclusive_),
                       std::string("expected ") + (inclusive_ ? "at least" : "more than") +
@@ -120,25 +124,35 @@ class Parser {
     total_ += buffer.size + buffer.alignment;
     file_.buffers.push_back(buffer);
     file_.rows.push_back(std::move(row));
+    file_.lines.push_back(line.number);
+    file_.ids.push_back(id.empty() ? std::to_string(file_.ids.size()) : std::string(id));
     return {};
   }
 
   Status ParseTriples(const std::vector<Line>& lines) {
+    const size_t expected = BlankFields(lines[0].text).size();
+    const bool has_offsets = expected == 4;
     for (const Line& line : lines) {
       const std::vector<std::string_view> fields = BlankFields(line.text);
-      if (fields.size() != 3) {
+      if (fields.size() != expected) {
         return BadValue(Where(line), "", std::string(line.text),
-                        "expected three numbers: when allocated, when freed, bytes");
+                        has_offsets
+                            ? "expected four numbers: when allocated, when freed, bytes, offset"
+                            : "expected three numbers: when allocated, when freed, bytes");
       }
-      constexpr std::string_view kNames[] = {"allocation time", "free time", "size"};
-      int64_t values[3];
-      for (size_t f = 0; f < 3; ++f) {
+      constexpr std::string_view kNames[] = {"allocation time", "free time", "size", "offset"};
+      int64_t values[4];
+      for (size_t f = 0; f < fields.size(); ++f) {
         const std::optional<int64_t> value = Number(fields[f]);
         if (!value) return BadValue(Where(line), kNames[f], fields[f], kWhole);
         values[f] = *value;
       }
-      if (Status added = Add(line, {values[0], values[1], values[2]}, std::string(line.text));
-          !added) {
+      std::string_view row = line.text;
+      if (has_offsets) {
+        file_.offsets.push_back(values[3]);
+        row = row.substr(0, row.find_last_not_of(" \t", row.find_last_of(" \t")) + 1);
+      }
+      if (Status added = Add(line, {values[0], values[1], values[2]}, std::string(row)); !added) {
         return added;
       }
     }
@@ -149,6 +163,11 @@ class Parser {
     const auto column = [&](std::string_view name) {
       return static_cast<size_t>(std::find(header.begin(), header.end(), name) - header.begin());
     };
+    for (size_t c = 0; c < header.size(); ++c) {
+      if (column(header[c]) == c) continue;
+      return BadValue(Where(lines[0]), "header", header[c], "expected each column once");
+    }
+    const size_t id = column("id");
     const size_t fate = column("fate");
     const size_t offset = column("offset");
     const size_t columns[] = {column("lower"), column("upper"), column("size"),
@@ -161,6 +180,7 @@ class Parser {
                       "numbers a line; or an RMM log: Thread,Time,Action,Pointer,Size,Stream");
     }
     file_.header = Without(header, offset);
+    std::unordered_map<std::string_view, size_t> line_of_id;
     for (size_t l = 1; l < lines.size(); ++l) {
       const Line& line = lines[l];
       const std::vector<std::string_view> fields = CommaFields(line.text);
@@ -168,6 +188,13 @@ class Parser {
         return BadValue(Where(line), "", line.text,
                         "expected " + std::to_string(header.size()) +
                             " fields, as in the header, not " + std::to_string(fields.size()));
+      }
+      if (id < header.size()) {
+        const auto [before, is_new] = line_of_id.emplace(fields[id], line.number);
+        if (!is_new) {
+          return BadValue(Where(line), "id", fields[id],
+                          "expected another than in line " + std::to_string(before->second));
+        }
       }
       if (fate < header.size() && fields[fate] == "outlives") {
         ++file_.outlasting;
@@ -180,8 +207,13 @@ class Parser {
         if (!value) return BadValue(Where(line), kNames[c], fields[columns[c]], kWhole);
         values[c] = *value;
       }
-      if (Status added =
-              Add(line, {values[0], values[1], values[2], values[3]}, Without(fields, offset));
+      if (offset < header.size()) {
+        const std::optional<int64_t> value = Number(fields[offset]);
+        if (!value) return BadValue(Where(line), "offset", fields[offset], kWhole);
+        file_.offsets.push_back(*value);
+      }
+      if (Status added = Add(line, {values[0], values[1], values[2], values[3]},
+                             Without(fields, offset), id < header.size() ? fields[id] : "");
           !added) {
         return added;
       }

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <string>
+#include <vector>
 
 namespace plimsoll {
 namespace {
@@ -90,7 +91,11 @@ TEST(LifetimesFileTest, ErrorsSayWhereAndWhat) {
   EXPECT_EQ(ErrorOf("id,lower,upper,size\n1,4,3,5\n", true),
             "f:2: upper: '3': expected at least lower, which is 4");
   EXPECT_EQ(ErrorOf("id,lower,upper,size\n1,4,9223372036854775807,5\n", true),
-            "f:2: upper: '9223372036854775807': expected < 2^63 - 1");
+            "f:2: upper: '9223372036854775807': expected < 2^62 - 1");
+  EXPECT_EQ(ErrorOf("id,lower,upper,size\n1,4,4611686018427387904,5\n"),
+            "f:2: upper: '4611686018427387904': expected < 2^62");
+  EXPECT_EQ(ErrorOf("id,lower,upper,size\n1,-9223372036854775808,9223372036854775807,5\n"),
+            "f:2: lower: '-9223372036854775808': expected > -2^62");
   EXPECT_EQ(ErrorOf("id,lower,upper,size\n1,3,4,-5\n"), "f:2: size: '-5': expected >= 0 bytes");
   EXPECT_EQ(ErrorOf("lower,upper,size,alignment\n3,4,5,0\n"),
             "f:2: alignment: '0': expected >= 1 byte");
@@ -104,6 +109,29 @@ TEST(LifetimesFileTest, ErrorsSayWhereAndWhat) {
   EXPECT_EQ(ErrorOf("0 5 12\n0 5\n"),
             "f:2: '0 5': expected three numbers: when allocated, when freed, bytes");
   EXPECT_EQ(ErrorOf("0 5 12\n0 five 12\n"), "f:2: free time: 'five': expected a whole number");
+}
+
+TEST(LifetimesFileTest, ReadsOffsets) {
+  const LifetimesFile file = Parsed("id,lower,upper,size,offset\n\na,3,9,100,7\nb,-4,3,7,0\n");
+  EXPECT_EQ(file.offsets, (std::vector<int64_t>{7, 0}));
+  EXPECT_EQ(file.ids, (std::vector<std::string>{"a", "b"}));
+  EXPECT_EQ(file.lines, (std::vector<size_t>{3, 4}));
+  const LifetimesFile numbers = Parsed("0 381 92928  5\n1\t379  256 0\n");
+  EXPECT_EQ(numbers.offsets, (std::vector<int64_t>{5, 0}));
+  EXPECT_EQ(numbers.ids, (std::vector<std::string>{"0", "1"}));
+  EXPECT_EQ(WriteOffsets(numbers, {1, 2}), "0 381 92928 1\n1\t379  256 2\n");
+  EXPECT_TRUE(Parsed("0 381 92928\n").offsets.empty());
+  EXPECT_EQ(ErrorOf("lower,upper,size,offset\n0,5,12,x\n"),
+            "f:2: offset: 'x': expected a whole number");
+  EXPECT_EQ(ErrorOf("0 5 12 0\n0 5 12\n"),
+            "f:2: '0 5 12': expected four numbers: when allocated, when freed, bytes, offset");
+}
+
+TEST(LifetimesFileTest, NothingTwice) {
+  EXPECT_EQ(ErrorOf("id,lower,upper,size\nx,0,5,12\ny,0,5,12\nx,7,8,1\n"),
+            "f:4: id: 'x': expected another than in line 2");
+  EXPECT_EQ(ErrorOf("id,lower,upper,size,lower\nx,0,5,12,0\n"),
+            "f:1: header: 'lower': expected each column once");
 }
 
 TEST(LifetimesFileTest, ErrorsInCalls) {

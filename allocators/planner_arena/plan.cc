@@ -17,6 +17,12 @@ Status CheckBuffers(const std::vector<Buffer>& buffers) {
       return BadValue(where, "upper", std::to_string(b.upper),
                       "expected more than lower, which is " + std::to_string(b.lower));
     }
+    if (b.lower <= -kLimit) {
+      return BadValue(where, "lower", std::to_string(b.lower), "expected > -2^62");
+    }
+    if (b.upper >= kLimit) {
+      return BadValue(where, "upper", std::to_string(b.upper), "expected < 2^62");
+    }
     if (b.size < 0) return BadValue(where, "size", std::to_string(b.size), "expected >= 0");
     if (b.alignment < 1) {
       return BadValue(where, "alignment", std::to_string(b.alignment), "expected >= 1");

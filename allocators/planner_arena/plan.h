@@ -31,9 +31,9 @@ struct Plan {
   int64_t lower_bound = 0;       // bytes: no plan for these buffers is lower than this
 };
 
-// Checks what every function of the planner requires: lower < upper, size >= 0,
-// alignment >= 1, and that sizes and alignments together stay below 2^62 bytes. The
-// error names the first buffer (by its index) and field that break it.
+// Checks what every function of the planner requires: lower < upper, both
+// within 2^62 of 0, size >= 0, alignment >= 1, and that sizes and alignments together stay
+// below 2^62 bytes. The error names the first buffer (by its index) and field that break it.
 Status CheckBuffers(const std::vector<Buffer>& buffers);
 
 // The largest sum of sizes that are live at one time, in bytes. REQUIRES: CheckBuffers.

@@ -14,11 +14,26 @@ constexpr size_t kMostDrawn = 50'000;
 constexpr double kWidth = 1200;
 constexpr double kHeight = 700;
 
+std::string Escaped(const std::string& text) {
+  std::string escaped;
+  for (const char c : text) {
+    if (c == '&') {
+      escaped += "&amp;";
+    } else if (c == '<') {
+      escaped += "&lt;";
+    } else {
+      escaped += c;
+    }
+  }
+  return escaped;
+}
+
 std::string Bytes(int64_t bytes) { return FormatBytes(static_cast<double>(bytes)); }
 
 }  // namespace
 
-std::string DrawPlan(const std::vector<Buffer>& buffers, const Plan& plan) {
+std::string DrawPlan(const std::vector<Buffer>& buffers, const Plan& plan,
+                     const std::vector<std::string>& ids) {
   int64_t begin = INT64_MAX;
   int64_t end = INT64_MIN;
   std::vector<size_t> drawn;
@@ -66,9 +81,10 @@ std::string DrawPlan(const std::vector<Buffer>& buffers, const Plan& plan) {
     // Neighbours in the file get hues far apart.
     print("<rect x=\"%.2f\" y=\"%.2f\" width=\"%.2f\" height=\"%.2f\" fill=\"hsl(%d,60%%,75%%)\">",
           from, y, width, height, static_cast<int>(i * 137 % 360));
-    print("<title>buffer %zu: %s at %lld, live [%lld, %lld)</title></rect>\n", i,
-          Bytes(b.size).c_str(), static_cast<long long>(plan.offsets[i]),
-          static_cast<long long>(b.lower), static_cast<long long>(b.upper));
+    svg += "<title>buffer " + (ids.empty() ? std::to_string(i) : Escaped(ids[i]));
+    print(": %s at %lld, live [%lld, %lld)</title></rect>\n", Bytes(b.size).c_str(),
+          static_cast<long long>(plan.offsets[i]), static_cast<long long>(b.lower),
+          static_cast<long long>(b.upper));
   }
   svg += "</g>\n</svg>\n";
   return svg;

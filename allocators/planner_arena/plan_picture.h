@@ -10,10 +10,11 @@
 
 namespace plimsoll {
 
-// SVG: time to the right, offsets upwards, a rectangle for each buffer with its index,
-// bytes and ticks as a tooltip. Of more than 50,000 buffers the largest are drawn, and the
-// caption says how many are not. REQUIRES: one offset per buffer.
-std::string DrawPlan(const std::vector<Buffer>& buffers, const Plan& plan);
+// SVG: time to the right, offsets upwards, a rectangle for each buffer with its id
+// (without ids: its index), bytes and ticks as a tooltip. Of more than 50,000 buffers the largest
+// are drawn, and the caption says how many are not. REQUIRES: one offset per buffer.
+std::string DrawPlan(const std::vector<Buffer>& buffers, const Plan& plan,
+                     const std::vector<std::string>& ids = {});
 
 }  // namespace plimsoll
 

@@ -33,6 +33,14 @@ TEST(PlanTest, CheckNamesBufferAndField) {
   EXPECT_EQ(Complaint({{0, 1, 8, 0}}), "buffer 0: alignment: '0': expected >= 1");
 }
 
+TEST(PlanTest, CheckRefusesTimesThatCouldOverflow) {
+  const int64_t limit = int64_t{1} << 62;
+  EXPECT_EQ(Complaint({{1 - limit, limit - 1, 8}}), "");
+  EXPECT_EQ(Complaint({{INT64_MIN, 4, 8}}),
+            "buffer 0: lower: '-9223372036854775808': expected > -2^62");
+  EXPECT_EQ(Complaint({{0, limit, 8}}), "buffer 0: upper: '4611686018427387904': expected < 2^62");
+}
+
 TEST(PlanTest, CheckRefusesSumsThatCouldOverflow) {
   const int64_t half = int64_t{1} << 61;
   EXPECT_EQ(Complaint({{0, 1, half - 1}}), "");

@@ -2,13 +2,18 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdint>
 #include <limits>
 #include <vector>
 
 #include "allocators/planner_arena/exhaustive.h"
 #include "allocators/planner_arena/greedy.h"
 #include "allocators/planner_arena/instances.h"
+#include "allocators/planner_arena/orders.h"
+#include "allocators/planner_arena/packing.h"
+#include "allocators/planner_arena/part_greedy.h"
 #include "allocators/planner_arena/validator.h"
 
 namespace plimsoll {
@@ -74,6 +79,23 @@ TEST(PlannerTest, IsNeverHigherThanGreedyBySize) {
   }
 }
 
+// Beyond each number up to which more is tried. The reference is another implementation of the
+// same order (part_greedy_test), fast enough for so many.
+TEST(PlannerTest, IsNeverHigherThanGreedyBySizeOfManyBuffers) {
+  for (const int32_t count : {5001, 20'001, 100'000}) {
+    for (const std::vector<Buffer>& buffers : {RandomBuffers(count, 1), TraceLike(count, 1)}) {
+      const Packing packing = MakePacking(buffers);
+      int64_t greedy = 0;
+      for (const Part& part : packing.parts) {
+        const auto plan =
+            FillGaps(part, OrderBy(part, "ZW"), Fit::kBest, INT64_MAX, INT64_MAX, Deadline());
+        greedy = std::max(greedy, plan->height * packing.unit);
+      }
+      EXPECT_LE(Checked(buffers, {.effort = 0}).plan.height, greedy) << count;
+    }
+  }
+}
+
 TEST(PlannerTest, FindsTilingsAgain) {
   for (uint64_t seed = 0; seed < 4; ++seed) {
     EXPECT_TRUE(Checked(PerfectTiles(2000, Cuts::kGuillotine, seed)).optimal());
@@ -121,7 +143,7 @@ TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
 TEST(PlannerTest, SearchGoesOnUntilTheTimeLimit) {
   const std::vector<Buffer> buffers = AlmostTiles(600, 1);
   const int64_t without_limit = Checked(buffers, {.effort = 1}).nodes;
-  EXPECT_GT(Checked(buffers, {.time_limit = 2, .effort = 1}).nodes, 5 * without_limit);
+  EXPECT_GT(Checked(buffers, {.time_limit = 2, .effort = 1}).nodes, 2 * without_limit);
 }
 
 TEST(PlannerTest, HardPartsGetTheEffortThatEasyOnesLeave) {

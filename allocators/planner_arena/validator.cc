@@ -9,16 +9,18 @@
 namespace plimsoll {
 namespace {
 
-std::string Describe(size_t i, const Buffer& b, int64_t offset) {
-  return "buffer " + std::to_string(i) + " (lifetime [" + std::to_string(b.lower) + ", " +
-         std::to_string(b.upper) + "), bytes [" + std::to_string(offset) + ", " +
-         std::to_string(offset + b.size) + "))";
+std::string Describe(const std::string& name, const Buffer& b, int64_t offset) {
+  return name + " (lifetime [" + std::to_string(b.lower) + ", " + std::to_string(b.upper) +
+         "), bytes [" + std::to_string(offset) + ", " + std::to_string(offset + b.size) + "))";
 }
 
 }  // namespace
 
 Status ValidateOffsets(const std::vector<Buffer>& buffers, const std::vector<int64_t>& offsets,
-                       int64_t capacity) {
+                       int64_t capacity, const std::function<std::string(size_t)>& name) {
+  const auto describe = [&](size_t i) {
+    return Describe(name ? name(i) : "buffer " + std::to_string(i), buffers[i], offsets[i]);
+  };
   if (offsets.size() != buffers.size()) {
     return Fail("plan: " + std::to_string(offsets.size()) + " offsets for " +
                 std::to_string(buffers.size()) + " buffers");
@@ -32,15 +34,15 @@ Status ValidateOffsets(const std::vector<Buffer>& buffers, const std::vector<int
   events.reserve(2 * buffers.size());
   for (size_t i = 0; i < buffers.size(); ++i) {
     const Buffer& b = buffers[i];
-    if (offsets[i] < 0) return Fail("plan: " + Describe(i, b, offsets[i]) + ": negative offset");
+    if (offsets[i] < 0) return Fail("plan: " + describe(i) + ": negative offset");
     if (offsets[i] % b.alignment != 0) {
-      return Fail("plan: " + Describe(i, b, offsets[i]) + ": offset is no multiple of " +
+      return Fail("plan: " + describe(i) + ": offset is no multiple of " +
                   std::to_string(b.alignment));
     }
     if (b.size == 0) continue;
     if (b.size > capacity || offsets[i] > capacity - b.size) {
-      return Fail("plan: " + Describe(i, b, offsets[i]) + ": beyond the capacity of " +
-                  std::to_string(capacity) + " bytes");
+      return Fail("plan: " + describe(i) + ": beyond the capacity of " + std::to_string(capacity) +
+                  " bytes");
     }
     events.push_back({b.lower, true, i});
     events.push_back({b.upper, false, i});
@@ -59,14 +61,12 @@ Status ValidateOffsets(const std::vector<Buffer>& buffers, const std::vector<int
     }
     const auto above = live.lower_bound(offsets[i]);
     if (above != live.end() && above->first < offsets[i] + buffers[i].size) {
-      return Fail("plan: " + Describe(i, buffers[i], offsets[i]) + " overlaps " +
-                  Describe(above->second, buffers[above->second], above->first));
+      return Fail("plan: " + describe(i) + " overlaps " + describe(above->second));
     }
     if (above != live.begin()) {
       const auto below = std::prev(above);
       if (below->first + buffers[below->second].size > offsets[i]) {
-        return Fail("plan: " + Describe(i, buffers[i], offsets[i]) + " overlaps " +
-                    Describe(below->second, buffers[below->second], below->first));
+        return Fail("plan: " + describe(i) + " overlaps " + describe(below->second));
       }
     }
     live.emplace(offsets[i], i);
