@@ -229,7 +229,8 @@ TEST(ArenaHammer, ProductionPathWhilePagesFailEveryKthTime) {
       configuration.decay_ms = k % 2 == 0 ? 0 : -1;
       const auto arena = PlannerArena::Create(configuration, parts).value();
       HammerOptions options;
-      options.steps = Scaled(60);
+      options.steps = 20 + Scaled(60);
+      options.requests = Scaled(100) < 20 ? 20 : 100;
       options.change = 0.03;
       options.large = true;
       const HammerReport report = Hammer(*arena, options, StepsOf(*arena));
@@ -246,6 +247,34 @@ TEST(ArenaHammer, ProductionPathWhilePagesFailEveryKthTime) {
     }
     EXPECT_EQ(pages.reserved(), 0);
   }
+}
+
+// One request in ten is left out, doubled or of another size, on eight threads that keep no
+// order. About 87 of 100 can be of a size that is planned in their place, since the
+// step that the plan was made of has as many changes.
+TEST(ArenaHammer, TenPercentOfRequestsChange) {
+  Upstream upstream;
+  ArenaConfiguration configuration = Eager();
+  configuration.plan_in_background = false;
+  const auto arena = MakeArena(upstream, configuration);
+  HammerOptions options;
+  options.change = 0.1;
+  options.keep = 0;
+  options.hand_over = 0;
+  options.requests = 300;
+  options.steps = 20 + Scaled(150);
+  EXPECT_EQ(Hammer(*arena, options, StepsOf(*arena)).error, "");
+  const ArenaStats before = arena->Stats();
+  EXPECT_EQ(Hammer(*arena, options, StepsOf(*arena)).error, "");
+  const ArenaStats after = arena->Stats();
+  const int64_t hits = after.hits - before.hits;
+  const int64_t misses = after.misses - before.misses;
+  // Other threads than before, in other places: what was planned for them has to be learnt
+  // again. Was 0.44, when a lane that had lost its place never found it; 0.76 was measured.
+  if (kSlowdown == 1) {
+    EXPECT_GT(hits * 100, 65 * (hits + misses));
+  }
+  ExpectNothingHeld(*arena, upstream);
 }
 
 // The bar: ten million operations on a plain build.
