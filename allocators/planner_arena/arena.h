@@ -12,7 +12,9 @@
 //     ...                                               // allocates from the arena
 //   }
 //
-// Thread-safe. Blocks may be freed by any thread, in any later step, or between steps.
+// Thread-safe. Blocks may be freed by any thread, in any later step, or between steps. A
+// thread remembers its place in one arena: who asks two of them in turns has it looked up,
+// under two locks, at every change.
 
 #include <atomic>
 #include <condition_variable>

@@ -10,12 +10,9 @@ namespace {
 constexpr size_t kMostShapes = 16;
 // Steps after one that drifted in which recording goes on.
 constexpr uint64_t kAttentiveSteps = 16;
-// Fewer misses than one in this many are not worth the bytes of a plan with lanes apart.
-constexpr int64_t kFewMisses = 8;
-
-bool ManyMissed(const StepOutcome& outcome) {
-  return outcome.misses * kFewMisses > outcome.requests;
-}
+// Steps in a row that missed much before a plan makes way for one of a step that has
+// not come again.
+constexpr int64_t kMissedInRow = 16;
 
 }  // namespace
 
@@ -122,7 +119,7 @@ std::optional<PlanOrder> Learner::Adapt(const Shape& shape, const StepOutcome& o
     if (outcome.plan != plan->id) {
       plan->missed_permille = 0;  // it would have fitted: it is tried next
     } else if (!wider && !plan->lanes_apart && order.profile.lanes.size() > 1 &&
-               ManyMissed(outcome)) {
+               outcome.MissedMuch()) {
       order.lanes_apart = true;  // the lifetimes are known, so it is the threads' order
       return order;
     }
@@ -140,19 +137,26 @@ std::optional<PlanOrder> Learner::Adapt(const Shape& shape, const StepOutcome& o
   }
   // Much is missed, and it is no shape that comes again: perhaps the threads keep no
   // order among each other.
+  const bool lanes = shape.profile.lanes.size() > 1;
   KeptPlan* const served = plans.Find(outcome.plan);
-  if (served != nullptr && !served->lanes_apart && shape.profile.lanes.size() > 1 &&
-      ManyMissed(outcome)) {
+  if (served != nullptr && !served->lanes_apart && lanes && outcome.MissedMuch()) {
     return PlanOrder{shape.profile, served->id, shape.key, false, true};
   }
   // A new one of the same program: the plan that lends to unknown shapes should cover it.
   KeptPlan* const broadest = plans.Broadest();
   if (broadest == nullptr) return std::nullopt;
   const StepProfile& lent = broadest->schedule->profile();
-  if (!lent.SameStructure(shape.profile) || lent.Covers(shape.profile)) return std::nullopt;
-  PlanOrder order{lent, broadest->covers_shapes ? broadest->id : 0, 0, true};
-  order.profile.Merge(shape.profile);
-  return order;
+  if (lent.SameStructure(shape.profile) && !lent.Covers(shape.profile)) {
+    PlanOrder order{lent, broadest->covers_shapes ? broadest->id : 0, 0, true};
+    order.profile.Merge(shape.profile);
+    return order;
+  }
+  // Nothing repeats, and the plan has long been of little use: what comes next is rather
+  // like this step than like the one that it was made of.
+  if (served != nullptr && served->missed_in_row >= kMissedInRow) {
+    return PlanOrder{shape.profile, served->id, shape.key, false, lanes};
+  }
+  return std::nullopt;
 }
 
 }  // namespace plimsoll

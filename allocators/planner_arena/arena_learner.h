@@ -47,6 +47,8 @@ struct StepOutcome {
 
   // More than one request in a hundred went upstream against the plan.
   bool Drifted() const { return misses * 100 > requests; }
+  // More than one in eight: worth the bytes of a plan with lanes apart.
+  bool MissedMuch() const { return misses * 8 > requests; }
 };
 
 class Learner {

@@ -26,7 +26,8 @@ struct KeptPlan {
   // Of a thousand requests of the last step that seemed to fit it; 0 when the step fitted a
   // plan in the end.
   int64_t missed_permille = 0;
-  uint64_t followed_by = 0;  // the plan of the step after its last one, 0: not known
+  int64_t missed_in_row = 0;  // such steps in a row that missed much
+  uint64_t followed_by = 0;   // the plan of the step after its last one, 0: not known
 };
 
 class KeptPlans {

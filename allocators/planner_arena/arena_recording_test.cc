@@ -1,18 +1,16 @@
 // What recorded steps hold, and what is planned when threads' orders differ.
 #include <gtest/gtest.h>
 
-#include <condition_variable>
 #include <cstring>
-#include <functional>
 #include <memory>
 #include <mutex>
 #include <set>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
 #include "allocators/planner_arena/arena.h"
+#include "allocators/planner_arena/worker.h"
 
 namespace plimsoll {
 namespace {
@@ -199,51 +197,15 @@ TEST(ArenaRecording, UpstreamServesWhenPagesAreRefused) {
   EXPECT_EQ(arena->Stats().allocator.num_allocs, 12);
 }
 
-// A thread that does one thing at a time, when told.
-class Hand {
- public:
-  Hand() : thread_([this] { Work(); }) {}
-  ~Hand() {
-    Do(nullptr);
-    thread_.join();
-  }
-  // Returns when it is done. An empty function ends the thread.
-  void Do(std::function<void()> work) {
-    std::unique_lock<std::mutex> lock(mutex_);
-    work_ = std::move(work);
-    told_ = true;
-    change_.notify_all();
-    change_.wait(lock, [this] { return !told_; });
-  }
-
- private:
-  void Work() {
-    for (bool more = true; more;) {
-      std::unique_lock<std::mutex> lock(mutex_);
-      change_.wait(lock, [this] { return told_; });
-      more = work_ != nullptr;
-      if (more) work_();
-      told_ = false;
-      change_.notify_all();
-    }
-  }
-
-  std::mutex mutex_;
-  std::condition_variable change_;
-  std::function<void()> work_;
-  bool told_ = false;
-  std::thread thread_;
-};
-
 // Each of two threads allocates and frees a block of 64 KiB, then one of 128 KiB; `order`
 // says whose turn it is, for each of these eight calls.
-void StepOfTwo(PlannerArena& arena, Hand (&hands)[2], const std::string& order) {
+void StepOfTwo(PlannerArena& arena, Worker (&workers)[2], const std::string& order) {
   const StepScope step(arena);
   void* live[2] = {};
   int calls[2] = {};
   for (const char turn : order) {
     const int who = turn - 'a';
-    hands[who].Do([&] {
+    workers[who].Do([&] {
       const int call = calls[who]++;
       if (call % 2 == 1) return arena.Free(live[who]);
       live[who] = arena.Allocate(call == 0 ? 1 << 16 : 1 << 17);
@@ -254,18 +216,18 @@ void StepOfTwo(PlannerArena& arena, Hand (&hands)[2], const std::string& order) 
 TEST(ArenaRecording, ThreadsWhoseOrderChangesShareNoBytes) {
   ListedPages pages;
   const auto arena = MakeArena(pages, std::pmr::new_delete_resource());
-  Hand hands[2];
+  Worker workers[2];
   // One after the other: they share what they use.
-  for (int i = 0; i < 6; ++i) StepOfTwo(*arena, hands, "aaaabbbb");
+  for (int i = 0; i < 6; ++i) StepOfTwo(*arena, workers, "aaaabbbb");
   EXPECT_EQ(arena->Stats().plan_height, 1 << 17);
   EXPECT_EQ(arena->Stats().misses, 0);
   // Now side by side, which the plan does not provide for; it is noticed, and planned.
-  for (int i = 0; i < 4; ++i) StepOfTwo(*arena, hands, "abababab");
+  for (int i = 0; i < 4; ++i) StepOfTwo(*arena, workers, "abababab");
   EXPECT_GT(arena->Stats().misses, 0);
   EXPECT_EQ(arena->Stats().plan_height, 2 << 17);
   const int64_t misses = arena->Stats().misses;
   for (const char* order : {"abababab", "aaaabbbb", "aaabbbba", "bbaaaabb", "baabbaab"}) {
-    StepOfTwo(*arena, hands, order);
+    StepOfTwo(*arena, workers, order);
   }
   EXPECT_EQ(arena->Stats().misses, misses);
 }
@@ -273,11 +235,11 @@ TEST(ArenaRecording, ThreadsWhoseOrderChangesShareNoBytes) {
 TEST(ArenaRecording, ThreadsWhoseOrderNeverSettlesShareNoBytes) {
   ListedPages pages;
   const auto arena = MakeArena(pages, std::pmr::new_delete_resource());
-  Hand hands[2];
+  Worker workers[2];
   for (const char* order :
        {"aaaabbbb", "aaaabbbb", "aaabbbba", "abaaabbb", "aabbaabb", "abababab", "baaaabbb",
         "bbaaaabb", "bbbaaaab", "bbbbaaaa", "babababa", "bababbaa", "aaaabbbb"}) {
-    StepOfTwo(*arena, hands, order);
+    StepOfTwo(*arena, workers, order);
   }
   ASSERT_GT(arena->Stats().hits, 0);
   EXPECT_EQ(arena->Stats().plan_height, 2 << 17);

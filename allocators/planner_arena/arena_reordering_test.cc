@@ -298,8 +298,9 @@ TEST(ArenaReordering, ManyRequestsOfOneSizeMayMove) {
               blocks.push_back(arena->Allocate(second ? 200 : 100));
           }
           ++turn;
-          while (turn != threads) std::this_thread::yield();
+          while (turn != threads + t) std::this_thread::yield();
           for (void* block : blocks) arena->Free(block);
+          ++turn;
         });
       }
       for (std::thread& worker : workers) worker.join();

@@ -11,7 +11,8 @@ namespace {
 
 // How far into a step another plan may still take over.
 constexpr uint32_t kEarly = 64;
-// Requests of a step that are not the next one planned before its shape counts as new.
+// Requests of sizes that the plan does not have left before a step's shape counts as new, if
+// they are half of all so far at least: fewer are changes of a known one.
 constexpr uint32_t kManyStrays = 4;
 // Changes of plan within one step.
 constexpr int kMostSwitches = 2;
@@ -81,6 +82,14 @@ void* Timeline::TakeOutOfOrder(Lane& lane, const Schedule::Wanted& wanted, size_
   if (waits) return nullptr;
   // About to come: what was to come before is left out, or comes later.
   i = plan.FindUnused(wanted, lane.next, std::min(lane.next + kResync, lane.end));
+  if (i == Schedule::kNone) {
+    // Or the lane has fallen behind what it has asked for by now.
+    const uint32_t place = std::min(first + lane.requests - 1, lane.end);
+    if (place > lane.next) {
+      i = plan.FindUnused(wanted, std::max(lane.next, place - std::min(place, kResync)),
+                          std::min(place + kResync, lane.end));
+    }
+  }
   if (i != Schedule::kNone) {
     if (void* const block = TakeSlot(lane, i, bytes)) {
       lane.next = i + 1;
@@ -90,7 +99,7 @@ void* Timeline::TakeOutOfOrder(Lane& lane, const Schedule::Wanted& wanted, size_
   i = plan.FindReady(wanted);
   if (i != Schedule::kNone) return TakeSlot(lane, i, bytes);
   if (plan.FindUnused(wanted, 0, plan.num_slots()) == Schedule::kNone && lane.requests <= kEarly &&
-      ++lane.strays == kManyStrays) {
+      ++lane.strays >= kManyStrays && 2 * lane.strays >= lane.requests) {
     Borrow(lane);
   }
   return nullptr;

@@ -16,7 +16,8 @@ class Timeline;
 struct StepOptions {
   // Steps of one session never overlap their own kind's plans: name what runs beside
   // each other, such as "training" and "evaluation". Empty: whatever this thread did
-  // last, if that is not under way elsewhere.
+  // last, if that is not under way elsewhere. An arena knows 64, and for ever: the steps of
+  // any further ones are no steps, and their requests go upstream and count as outside.
   std::string_view session = {};
   // Names the shape of the step's data, if the program knows it: steps of equal name
   // ask for the same. Empty: told by the requests.

@@ -140,7 +140,10 @@ void Timeline::RestartIfIdle() noexcept {
 void Timeline::NoteFit(const StepOutcome& outcome) {
   const int64_t permille = outcome.Drifted() ? outcome.misses * 1000 / outcome.requests : 0;
   for (const uint64_t id : step_.tried) {
-    if (KeptPlan* const plan = plans_.Find(id)) plan->missed_permille = permille;
+    KeptPlan* const plan = plans_.Find(id);
+    if (plan == nullptr) continue;
+    plan->missed_permille = permille;
+    plan->missed_in_row = outcome.MissedMuch() ? plan->missed_in_row + 1 : 0;
   }
 }
 
