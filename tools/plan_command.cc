@@ -13,10 +13,10 @@
 #include <string>
 #include <vector>
 
-#include "allocators/planner_arena/lifetimes_file.h"
-#include "allocators/planner_arena/plan_picture.h"
-#include "allocators/planner_arena/planner.h"
-#include "allocators/planner_arena/validator.h"
+#include "allocators/planner_arena/planner/lifetimes_file.h"
+#include "allocators/planner_arena/planner/plan_picture.h"
+#include "allocators/planner_arena/planner/planner.h"
+#include "allocators/planner_arena/planner/validator.h"
 #include "base/file.h"
 #include "base/units.h"
 #include "tools/exit_status.h"

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "allocators/planner_arena/instances.h"
+#include "allocators/planner_arena/planner/instances.h"
 #include "base/file.h"
 
 namespace plimsoll {

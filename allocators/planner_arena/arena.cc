@@ -9,7 +9,7 @@
 
 #include "allocators/planner_arena/arena_sites.h"
 #include "allocators/planner_arena/arena_threads.h"
-#include "allocators/planner_arena/paged_plan.h"
+#include "allocators/planner_arena/planner/paged_plan.h"
 #include "allocators/system/system_resource.h"
 
 namespace plimsoll {

@@ -9,7 +9,7 @@
 #include <functional>
 #include <vector>
 
-#include "allocators/planner_arena/plan.h"
+#include "allocators/planner_arena/planner/plan.h"
 #include "allocators/planner_arena/profile.h"
 
 namespace plimsoll {

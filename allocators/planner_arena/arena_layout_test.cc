@@ -9,7 +9,7 @@
 #include <random>
 #include <vector>
 
-#include "allocators/planner_arena/greedy.h"
+#include "allocators/planner_arena/planner/greedy.h"
 
 namespace plimsoll {
 namespace {

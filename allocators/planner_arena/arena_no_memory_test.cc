@@ -21,7 +21,7 @@
 
 #include "allocators/planner_arena/arena.h"
 #include "allocators/planner_arena/arena_testing.h"
-#include "allocators/planner_arena/greedy.h"
+#include "allocators/planner_arena/planner/greedy.h"
 
 namespace {
 

@@ -4,7 +4,7 @@
 #include <cmath>
 #include <tuple>
 
-#include "allocators/planner_arena/instances.h"
+#include "allocators/planner_arena/planner/instances.h"
 #include "base/file.h"
 
 namespace plimsoll {

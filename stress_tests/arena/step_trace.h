@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-#include "allocators/planner_arena/lifetimes_file.h"
+#include "allocators/planner_arena/planner/lifetimes_file.h"
 #include "base/error.h"
 
 namespace plimsoll {

@@ -19,11 +19,11 @@
 #include <string>
 #include <vector>
 
-#include "allocators/planner_arena/greedy.h"
-#include "allocators/planner_arena/instances.h"
-#include "allocators/planner_arena/lifetimes_file.h"
-#include "allocators/planner_arena/planner.h"
-#include "allocators/planner_arena/validator.h"
+#include "allocators/planner_arena/planner/greedy.h"
+#include "allocators/planner_arena/planner/instances.h"
+#include "allocators/planner_arena/planner/lifetimes_file.h"
+#include "allocators/planner_arena/planner/planner.h"
+#include "allocators/planner_arena/planner/validator.h"
 #include "base/caller_folder.h"
 #include "base/file.h"
 #include "base/units.h"

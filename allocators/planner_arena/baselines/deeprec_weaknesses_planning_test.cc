@@ -9,7 +9,7 @@
 #include "allocators/planner_arena/baselines/arena_step_memory.h"
 #include "allocators/planner_arena/baselines/deeprec_baseline.h"
 #include "allocators/planner_arena/baselines/step_script.h"
-#include "allocators/planner_arena/greedy.h"
+#include "allocators/planner_arena/planner/greedy.h"
 
 namespace plimsoll {
 namespace {

@@ -4,7 +4,7 @@
 #include <iterator>
 #include <utility>
 
-#include "allocators/planner_arena/greedy.h"
+#include "allocators/planner_arena/planner/greedy.h"
 
 namespace plimsoll {
 namespace {

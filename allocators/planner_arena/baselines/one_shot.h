@@ -16,7 +16,7 @@
 #include "allocators/planner_arena/baselines/counted_upstream.h"
 #include "allocators/planner_arena/baselines/step_memory.h"
 #include "allocators/planner_arena/configuration.h"
-#include "allocators/planner_arena/plan.h"
+#include "allocators/planner_arena/planner/plan.h"
 
 namespace plimsoll {
 
