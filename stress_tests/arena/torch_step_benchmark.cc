@@ -30,7 +30,7 @@ namespace {
 // the last losses are compared.
 constexpr int kWarmUp = 7;
 // Of which the median is compared.
-constexpr int kSteps = 15;
+constexpr int kSteps = 21;
 
 PlannerArena* MakeArena(bool huge_pages) {
   ArenaConfiguration configuration;
