@@ -217,9 +217,10 @@ class Crew {
  public:
   Crew(On& on, const StepTrace& trace, int threads)
       : on_(on), begin_(threads + 1), end_(threads + 1) {
-    for (int i = 0; i < threads; ++i) {
-      replays_.push_back(std::make_unique<Replay>(trace));
-      threads_.emplace_back([this, i] { Work(*replays_[static_cast<size_t>(i)]); });
+    // All are there before a thread looks for its own.
+    for (int i = 0; i < threads; ++i) replays_.push_back(std::make_unique<Replay>(trace));
+    for (const auto& replay : replays_) {
+      threads_.emplace_back([this, &its = *replay] { Work(its); });
     }
   }
   ~Crew() {

@@ -78,23 +78,24 @@ void Measure(const Problem& problem, std::vector<Bar>& bars) {
                  valid.error().message.c_str());
     std::exit(4);
   }
-  const std::optional<int64_t> by_size =
-      buffers.size() <= kMostToCompare ? std::optional(GreedyBySize(buffers).height) : std::nullopt;
+  // Bytes; 0: not compared.
+  const int64_t by_size = buffers.size() <= kMostToCompare ? GreedyBySize(buffers).height : 0;
   const double gap = 100 * result.Gap();
   char row[256];
-  std::snprintf(
-      row, sizeof(row), "%-37s %9zu %15lld %15lld %15s %8.3f %10.2f  %s", problem.name.c_str(),
-      buffers.size(), static_cast<long long>(result.plan.lower_bound),
-      static_cast<long long>(result.plan.height), by_size ? std::to_string(*by_size).c_str() : "-",
-      gap, seconds * 1e3, result.method.c_str());
+  std::snprintf(row, sizeof(row), "%-37s %9zu %15lld %15lld %15s %8.3f %10.2f  %s",
+                problem.name.c_str(), buffers.size(),
+                static_cast<long long>(result.plan.lower_bound),
+                static_cast<long long>(result.plan.height),
+                by_size > 0 ? std::to_string(by_size).c_str() : "-", gap, seconds * 1e3,
+                result.method.c_str());
   std::printf("%s\n", row);
   std::fflush(stdout);
   const std::string detail = std::to_string(buffers.size()) + " buffers, lower bound " +
                              std::to_string(result.plan.lower_bound) + ", height " +
                              std::to_string(result.plan.height) + ", by " + result.method;
-  if (by_size) {
+  if (by_size > 0) {
     bars.push_back(AtMost(problem.name + ": height over greedy-by-size best fit's",
-                          static_cast<double>(result.plan.height) / static_cast<double>(*by_size),
+                          static_cast<double>(result.plan.height) / static_cast<double>(by_size),
                           "x", 1, detail));
   }
   if (problem.capacity) {

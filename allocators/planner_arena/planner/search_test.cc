@@ -3,9 +3,11 @@
 #include <gtest/gtest.h>
 
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 #include "allocators/planner_arena/planner/exhaustive.h"
+#include "allocators/planner_arena/planner/instances.h"
 #include "allocators/planner_arena/planner/orders.h"
 #include "allocators/planner_arena/planner/race.h"
 #include "allocators/planner_arena/planner/validator.h"
@@ -125,6 +127,33 @@ TEST(SearchTest, RefutesAtOnceWhatIsBelowTheBound) {
   Search search(part, {0, 1}, 6, false);
   EXPECT_EQ(search.Run(1), Outcome::kDoesNotFit);
   EXPECT_LE(search.nodes(), 1);
+}
+
+// Placements that it takes to decide whether the parts fit below their lower bounds.
+int64_t NodesToDecide(const std::vector<Part>& parts, bool any_tight_section) {
+  constexpr int64_t kMost = 20'000;
+  int64_t nodes = 0;
+  for (const Part& part : parts) {
+    Search search(part, OrderBy(part, "TWA"), part.lower_bound, any_tight_section);
+    search.Run(kMost);
+    nodes += search.nodes();
+  }
+  return nodes;
+}
+
+// A search without one of its rules decides the same, later: without dominance (no candidate
+// above the least top) it takes 13,654 placements, without what was refuted 28,336, without
+// tight sections 40,774.
+TEST(SearchTest, RulesSavePlacements) {
+  std::vector<Part> tiles;
+  for (uint64_t seed = 1; seed <= 20; ++seed) {
+    for (Part& part : MakePacking(PerfectTiles(90, Cuts::kPinwheels, seed)).parts) {
+      tiles.push_back(std::move(part));
+    }
+  }
+  // 2,023 and 6,762, and a quarter.
+  EXPECT_LT(NodesToDecide(tiles, /*any_tight_section=*/true), 2'530);
+  EXPECT_LT(NodesToDecide(tiles, /*any_tight_section=*/false), 8'450);
 }
 
 TEST(RaceTest, ThreadsDecideAlike) {
