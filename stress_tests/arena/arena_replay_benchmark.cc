@@ -195,11 +195,11 @@ void Touched(benchmark::State& state, const StepTrace& trace) {
   Average(state, "misses", static_cast<double>(on.Missed() - missed));
   const std::optional<Resident> after = ReadResident();
   if (g_before && warm && after) {
-    const auto over = [&](uint64_t most) {
-      return static_cast<double>(most - g_before->now) / peak;
+    const auto over = [&](const Resident& seen) {
+      return static_cast<double>(MostBeyond(*g_before, seen)) / peak;
     };
-    state.counters["rss"] = over(std::max(warm->most, after->most));
-    if (reset) state.counters["steady_rss"] = over(after->most);
+    state.counters["rss"] = std::max(over(*warm), over(*after));
+    if (reset) state.counters["steady_rss"] = over(*after);
   }
   state.SetItemsProcessed(state.iterations());
   replay.Finish(on.memory());
@@ -342,7 +342,7 @@ void AnyShape(benchmark::State& state, const StepTrace& trace, size_t num_worker
   };
   const auto most_resident = [&] {
     const std::optional<Resident> now = ReadResident();
-    return g_before && now ? static_cast<double>(now->most - g_before->now) / peak : 0;
+    return g_before && now ? static_cast<double>(MostBeyond(*g_before, *now)) / peak : 0;
   };
   const int64_t missed = on.Missed();
   int steps = 0;

@@ -27,9 +27,15 @@ std::optional<Resident> ReadResident() {
   ::close(file);
   if (length <= 0) return std::nullopt;
   text[length] = '\0';
-  const Resident resident = {Line(text, "VmRSS:"), Line(text, "VmHWM:")};
+  const Resident resident = {Line(text, "VmRSS:"), Line(text, "VmHWM:"), Line(text, "RssFile:")};
   if (resident.now == 0 || resident.most == 0) return std::nullopt;
   return resident;
+}
+
+uint64_t MostBeyond(const Resident& before, const Resident& after) {
+  const uint64_t code = after.file > before.file ? after.file - before.file : 0;
+  const uint64_t ours = before.now + code;
+  return after.most > ours ? after.most - ours : 0;
 }
 
 bool ResetMostResident() {
