@@ -21,6 +21,8 @@ class Deadline {
     }
     return deadline;
   }
+  // Whether it will ever pass.
+  bool IsSet() const { return at_.has_value(); }
   bool HasPassed() const { return at_ && std::chrono::steady_clock::now() >= *at_; }
 
  private:

@@ -54,10 +54,10 @@ struct PlanResult {
   double Gap() const;
 };
 
-// The plan is never higher than GreedyBySize's, unless time ran out, or that order had to look
-// at more than 40 million taken ranges in one part and was given up: for a million buffers it
-// would take ten seconds and more. The error is that of CheckBuffers, or names an option that
-// is out of range.
+// The plan is never higher than GreedyBySize's, for a million buffers after half a minute or
+// so. With a time limit, that order is given up when it looked at 40 million taken ranges in
+// one part (reached with some 200,000 buffers), so that others get some of the time. The error
+// is that of CheckBuffers, or names an option that is out of range.
 Expected<PlanResult> MakePlan(const std::vector<Buffer>& buffers, const PlanOptions& options = {});
 
 }  // namespace plimsoll
