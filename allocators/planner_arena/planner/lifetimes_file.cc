@@ -92,6 +92,13 @@ class Parser {
  private:
   std::string Where(const Line& line) const { return path_ + ":" + std::to_string(line.number); }
 
+  Status CheckCount(const Line& line, size_t fields, size_t of_header) const {
+    if (fields == of_header) return {};
+    return BadValue(Where(line), "", line.text,
+                    "expected " + std::to_string(of_header) + " fields, as in the header, not " +
+                        std::to_string(fields));
+  }
+
   Status Add(const Line& line, Buffer buffer, std::string row, std::string_view id = {}) {
     if (buffer.lower <= -kTimeLimit) {
       return BadValue(Where(line), "lower", std::to_string(buffer.lower), "expected > -2^62");
@@ -184,11 +191,7 @@ class Parser {
     for (size_t l = 1; l < lines.size(); ++l) {
       const Line& line = lines[l];
       const std::vector<std::string_view> fields = CommaFields(line.text);
-      if (fields.size() != header.size()) {
-        return BadValue(Where(line), "", line.text,
-                        "expected " + std::to_string(header.size()) +
-                            " fields, as in the header, not " + std::to_string(fields.size()));
-      }
+      if (Status all = CheckCount(line, fields.size(), header.size()); !all) return all;
       if (id < header.size()) {
         const auto [before, is_new] = line_of_id.emplace(fields[id], line.number);
         if (!is_new) {
@@ -252,11 +255,7 @@ class Parser {
     for (size_t l = 1; l < lines.size(); ++l) {
       const Line& line = lines[l];
       const std::vector<std::string_view> fields = CommaFields(line.text);
-      if (fields.size() != header.size()) {
-        return BadValue(Where(line), "", line.text,
-                        "expected " + std::to_string(header.size()) +
-                            " fields, as in the header, not " + std::to_string(fields.size()));
-      }
+      if (Status all = CheckCount(line, fields.size(), header.size()); !all) return all;
       const std::string_view action = fields[columns[0]];
       const std::string_view pointer = fields[columns[1]];
       const int64_t now = static_cast<int64_t>(l) - 1;
