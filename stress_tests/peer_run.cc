@@ -2,10 +2,13 @@
 
 #include <sys/wait.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <numeric>
 #include <optional>
+#include <random>
 #include <thread>
 
 #include "base/file.h"
@@ -94,8 +97,12 @@ std::vector<Expected<nlohmann::json>> RunPeersInTurns(const std::vector<PeerRun>
     ++playing;
     play(i);
   }
+  std::vector<size_t> order(runs.size());
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::mt19937 random(/*seed=*/1);
   while (playing > 0) {
-    for (size_t i = 0; i < runs.size(); ++i) {
+    std::shuffle(order.begin(), order.end(), random);
+    for (const size_t i : order) {
       if (!players[i].child) continue;
       players[i].child->Signal(SIGCONT);
       play(i);

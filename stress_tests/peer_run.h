@@ -26,8 +26,10 @@ struct PeerRun {
 Expected<nlohmann::json> RunPeer(const PeerRun& run, const std::string& scratch);
 
 // The same of programs that wait for their turn (turn.h) before each step, all at once: one
-// goes on at a time, to its next wait or its end, and then the next one. In the order of
-// `runs`; one that fails ends nothing but itself. `scratch` is a prefix for files.
+// goes on at a time, to its next wait or its end, and then the next one. Each round has an
+// order of its own, the same in every run, so that none always follows the same one. Results
+// are in the order of `runs`; one that fails ends nothing but itself. `scratch` is a prefix
+// for files.
 std::vector<Expected<nlohmann::json>> RunPeersInTurns(const std::vector<PeerRun>& runs,
                                                       const std::string& scratch);
 

@@ -38,7 +38,7 @@ const std::set<std::string>& NoCounters() {
                                 "threads",          "iterations",
                                 "real_time",        "cpu_time",
                                 "items_per_second", "faults",
-                                "median_ns"};
+                                "lower_quartile_ns"};
   return *names;
 }
 
@@ -55,8 +55,8 @@ Status AddOne(PeerFigures& figures, const json& benchmark, std::string_view mall
   }
   std::string contender = name.substr(slash + 1, end == std::string::npos ? end : end - slash - 1);
   if (contender == "malloc") contender = malloc_name;
-  const double nanoseconds = benchmark.contains("median_ns")
-                                 ? benchmark.at("median_ns").get<double>()
+  const double nanoseconds = benchmark.contains("lower_quartile_ns")
+                                 ? benchmark.at("lower_quartile_ns").get<double>()
                                  : 1e9 / benchmark.at("items_per_second").get<double>();
   PeerFigure& figure = figures[name.substr(0, slash)][contender];
   for (const auto& [key, value] : benchmark.items()) {

@@ -16,8 +16,8 @@
 namespace plimsoll {
 
 struct PeerFigure {
-  // CPU time of one item, in the fastest run: the mean, or the median if the benchmark
-  // counts "median_ns".
+  // CPU time of one item, in the fastest run: the mean, or the lower quartile if the
+  // benchmark counts "lower_quartile_ns".
   double nanoseconds = 0;
   std::optional<double> faults_per_cycle;  // the most of any run; absent: not counted
   struct Span {

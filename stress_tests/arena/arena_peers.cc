@@ -207,7 +207,7 @@ int Run(const Request& request) {
     const std::string which =
         std::to_string(repetition) + " of " + std::to_string(request.repetitions);
     for (const ArenaJob& job : *jobs) {
-      // The median of steps in turn is as good as it gets.
+      // The lower quartile of steps in turn is as good as it gets.
       if (repetition == 1 || !job.in_turns) match.Play(job, which);
     }
   }

@@ -14,28 +14,10 @@
 #include "allocators/planner_arena/planner/orders.h"
 #include "allocators/planner_arena/planner/packing.h"
 #include "allocators/planner_arena/planner/part_greedy.h"
-#include "allocators/planner_arena/planner/validator.h"
+#include "allocators/planner_arena/planner/planner_testing.h"
 
 namespace plimsoll {
 namespace {
-
-PlanResult Checked(const std::vector<Buffer>& buffers, const PlanOptions& options = {}) {
-  const Expected<PlanResult> result = MakePlan(buffers, options);
-  EXPECT_TRUE(result) << result.error().message;
-  const Status valid = ValidateOffsets(buffers, result->plan.offsets, result->plan.height);
-  EXPECT_TRUE(valid) << valid.error().message;
-  EXPECT_EQ(result->plan.height, Height(buffers, result->plan.offsets));
-  EXPECT_GE(result->plan.lower_bound, LowerBound(buffers));
-  EXPECT_LE(result->plan.lower_bound, result->plan.height);
-  return *result;
-}
-
-// Tiles with one left out: what is no tiling is not taken apart as one.
-std::vector<Buffer> AlmostTiles(int32_t count, uint64_t seed) {
-  std::vector<Buffer> buffers = PerfectTiles(count, Cuts::kPinwheels, seed);
-  buffers.pop_back();
-  return buffers;
-}
 
 TEST(PlannerTest, NothingToPlan) {
   const PlanResult result = Checked({});
@@ -96,28 +78,6 @@ TEST(PlannerTest, IsNeverHigherThanGreedyBySizeOfManyBuffers) {
   }
 }
 
-TEST(PlannerTest, FindsTilingsAgain) {
-  for (uint64_t seed = 0; seed < 4; ++seed) {
-    EXPECT_TRUE(Checked(PerfectTiles(2000, Cuts::kGuillotine, seed)).optimal());
-    EXPECT_TRUE(Checked(PerfectTiles(1000, Cuts::kPinwheels, seed)).optimal());
-  }
-}
-
-// On coarse grids many tiles could follow each other that do not.
-TEST(PlannerTest, FindsCoarseTilingsAgain) {
-  for (const int64_t ticks : {50, 200, 1000}) {
-    for (const int64_t rows : {200, 1024, 16'384}) {
-      for (uint64_t seed = 1; seed <= 3; ++seed) {
-        EXPECT_TRUE(Checked(CoarseTiles(200, ticks, rows, seed)).optimal())
-            << ticks << " " << rows << " " << seed;
-      }
-      if (ticks == 50) continue;  // takes more than a test should
-      EXPECT_LT(Checked(CoarseTiles(1000, ticks, rows, 1), {.effort = 400'000'000}).Gap(), 0.05)
-          << ticks << " " << rows;
-    }
-  }
-}
-
 TEST(PlannerTest, SameInputsSamePlan) {
   const std::vector<Buffer> buffers = AlmostTiles(80, 9);
   const PlanResult once = Checked(buffers);
@@ -138,20 +98,6 @@ TEST(PlannerTest, TimeLimitReturnsThePlanSoFar) {
   EXPECT_FALSE(result.optimal());
   EXPECT_GT(result.Gap(), 0);
   EXPECT_EQ(Checked(buffers, {.time_limit = 0}).plan.offsets.size(), buffers.size());
-}
-
-TEST(PlannerTest, SearchGoesOnUntilTheTimeLimit) {
-  const std::vector<Buffer> buffers = AlmostTiles(600, 1);
-  const int64_t without_limit = Checked(buffers, {.effort = 1}).nodes;
-  EXPECT_GT(Checked(buffers, {.time_limit = 2, .effort = 1}).nodes, 2 * without_limit);
-}
-
-TEST(PlannerTest, HardPartsGetTheEffortThatEasyOnesLeave) {
-  std::vector<Buffer> buffers = AlmostTiles(600, 1);
-  const PlanOptions options = {.effort = 100'000'000};
-  const int64_t alone = Checked(buffers, options).nodes;
-  for (int64_t tick = 2'000'000; tick < 2'000'100; ++tick) buffers.push_back({tick, tick + 1, 1});
-  EXPECT_GT(Checked(buffers, options).nodes, alone / 2);
 }
 
 TEST(PlannerTest, UndecidedWithoutEffort) {
@@ -184,26 +130,6 @@ TEST(PlannerTest, ReportsProgress) {
   const PlanResult result = Checked(AlmostTiles(600, 1), options);
   EXPECT_GT(calls, 1);
   EXPECT_EQ(last.height, result.plan.height);
-}
-
-// Nothing better turns up for most of the time.
-TEST(PlannerTest, ReportsProgressWithoutAny) {
-  int64_t calls = 0;
-  int64_t better = 0;
-  int64_t searched = 0;
-  PlanProgress last;
-  PlanOptions options;
-  options.time_limit = 2;
-  options.threads = 2;
-  options.progress = [&](const PlanProgress& progress) {
-    ++calls;
-    better += progress.height != last.height;
-    searched += progress.nodes > last.nodes;
-    last = progress;
-  };
-  Checked(AlmostTiles(2000, 1), options);
-  EXPECT_GE(calls - better, 5);
-  EXPECT_GE(searched, 3);
 }
 
 TEST(PlannerTest, RefusesWhatIsOutOfRange) {
