@@ -111,7 +111,9 @@ TEST(ArenaRecording, PagesOfTheirOwnStayWithinTheLimit) {
   const auto arena = PlannerArena::Create(configuration, parts).value();
   for (int i = 0; i < 2; ++i) {
     const StepScope step(*arena);
-    arena->Free(arena->Allocate(32769));
+    void* const block = arena->Allocate(32769);
+    EXPECT_EQ(pages.reserved.count(block), 0u);
+    arena->Free(block);
   }
   EXPECT_EQ(arena->Stats().allocator.peak_bytes_reserved, 32769);
 }
