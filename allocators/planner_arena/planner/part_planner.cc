@@ -173,7 +173,7 @@ bool PartPlanner::Try(int64_t capacity, int64_t nodes) {
   options_.effort -= (race->nodes() - before) * weight_;
   if (outcome == Search::Outcome::kUndecided) return false;
   if (outcome == Search::Outcome::kDoesNotFit) {
-    proven_ = std::max(proven_, capacity + 1);
+    proven_ = std::max(proven_, SumsOfPart().AtLeast(capacity + 1));
   } else {
     PartPlan plan{race->Offsets(), 0};
     plan.height = PartHeight(part_, plan.offsets);
@@ -188,9 +188,14 @@ bool PartPlanner::Try(int64_t capacity, int64_t nodes) {
   return true;
 }
 
+const Sums& PartPlanner::SumsOfPart() {
+  if (!sums_) sums_.emplace(part_, best_.height);
+  return *sums_;
+}
+
 void PartPlanner::PlanPortfolio() {
   // A few thousand placements first: they often do, and cost as much as greedy plans.
-  Try(std::max(options_.goal, proven_), kFirstNodes);
+  Try(SumsOfPart().AtMost(std::max(options_.goal, proven_)), kFirstNodes);
   for (const char* keys : {"TA", "W", "TN", "A", "ZW", "TZ"}) {
     if (Done()) return;
     const std::vector<int32_t> order = OrderBy(part_, keys);
@@ -205,8 +210,9 @@ void PartPlanner::PlanPortfolio() {
 }
 
 // The goal, what is proven possible or not, and a few steps between: the closer a capacity
-// is to the bound, the sooner a search knows that it is lost.
-std::vector<int64_t> PartPlanner::Capacities() const {
+// is to the bound, the sooner a search knows that it is lost. Each as the
+// greatest sum that it allows, which asks the same with less to spare.
+std::vector<int64_t> PartPlanner::Capacities() {
   const int64_t low = std::max(options_.goal, proven_);
   const int64_t high = best_.height - 1;
   std::vector<int64_t> capacities = {low, proven_};
@@ -215,6 +221,7 @@ std::vector<int64_t> PartPlanner::Capacities() const {
       capacities.push_back(low + (high - low) / divisor);
     }
   }
+  for (int64_t& capacity : capacities) capacity = SumsOfPart().AtMost(capacity);
   std::erase_if(capacities, [&](int64_t c) { return c >= best_.height; });
   std::sort(capacities.begin(), capacities.end());
   capacities.erase(std::unique(capacities.begin(), capacities.end()), capacities.end());

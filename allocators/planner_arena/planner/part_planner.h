@@ -9,6 +9,7 @@
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "allocators/planner_arena/planner/packing.h"
 #include "allocators/planner_arena/planner/part_greedy.h"
 #include "allocators/planner_arena/planner/race.h"
+#include "allocators/planner_arena/planner/sums.h"
 
 namespace plimsoll {
 
@@ -79,7 +81,8 @@ class PartPlanner {
   void PlanMerged(const Merge& merge);
   void WalkOnce();
   void PlanPortfolio();
-  std::vector<int64_t> Capacities() const;
+  std::vector<int64_t> Capacities();
+  const Sums& SumsOfPart();
   // One capacity for a while; whether that changed what is known.
   bool Try(int64_t capacity, int64_t nodes);
 
@@ -87,7 +90,8 @@ class PartPlanner {
   Options options_;
   PartPlan best_ = {{}, INT64_MAX};
   int64_t proven_;
-  int64_t weight_ = 0;  // sections of all items
+  std::optional<Sums> sums_;  // once a search was under way
+  int64_t weight_ = 0;        // sections of all items
   std::string method_;
   uint64_t next_seed_ = 1;               // of valleys
   bool walks_ = false;                   // where there are joins to choose among

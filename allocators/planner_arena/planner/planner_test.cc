@@ -108,6 +108,21 @@ TEST(PlannerTest, UndecidedWithoutEffort) {
   EXPECT_EQ(Checked(buffers, {.capacity = 1 << 22, .effort = 0}).fits, Fits::kYes);
 }
 
+// Five are live at most, and six are needed. What is refuted needs the next sum of sizes.
+TEST(PlannerTest, RefutedCapacitiesProveTheNextSum) {
+  std::vector<Buffer> buffers = {{7, 8, 2}, {1, 5, 2}, {1, 3, 3}, {6, 8, 3}, {3, 7, 1}, {0, 1, 2},
+                                 {0, 1, 1}, {3, 4, 2}, {4, 6, 2}, {5, 7, 1}, {0, 1, 1}, {5, 6, 1}};
+  ASSERT_EQ(Checked(buffers).plan.height, 6);
+  for (Buffer& buffer : buffers) buffer.size *= 1000;
+  // Apart from the others, it keeps the unit at one byte.
+  buffers.push_back({8, 9, 1});
+  const PlanResult result = Checked(buffers, {.capacity = 5000});
+  EXPECT_EQ(result.fits, Fits::kNo);
+  EXPECT_EQ(result.plan.lower_bound, 6000);
+  const int64_t once = Checked(buffers, {.capacity = 5000}).nodes;
+  EXPECT_EQ(Checked(buffers, {.capacity = 5999}).nodes, once);
+}
+
 TEST(PlannerTest, SearchesNothingBelowTheBound) {
   const PlanResult result = Checked(AlmostTiles(600, 1), PlanOptions{.capacity = (1 << 20) - 1});
   EXPECT_EQ(result.fits, Fits::kNo);

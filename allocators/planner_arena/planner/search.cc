@@ -12,6 +12,8 @@ constexpr int kRounds = 3;
 constexpr size_t kFirstRefutedSlots = size_t{1} << 10;
 constexpr size_t kMostRefutedSlots = size_t{1} << 22;
 
+constexpr uint64_t kOdd = 0x9e3779b97f4a7c15;  // 2^64 over the golden ratio
+
 uint64_t Mix(uint64_t x) {
   x ^= x >> 32;
   x *= 0xd6e8feb86659fd93;
@@ -44,7 +46,7 @@ Search::Search(const Part& part, std::vector<int32_t> order, int64_t capacity,
   least_top_.assign(sections, 0);
   head_.assign(sections, 0);
   crossing_.assign(sections, 0);
-  refuted_.assign(kFirstRefutedSlots, 0);
+  refuted_.assign(kFirstRefutedSlots, {});
   for (size_t i = 0; i < n; ++i) {
     for (int32_t s = first_[i] + 1; s < last_[i]; ++s) ++crossing_[s];
   }
@@ -249,7 +251,8 @@ bool Search::FindBounds(const Component& component) {
         if (component.level + size_[j] >= lifted) break;
         if (placed_[j]) continue;
         const int64_t top = std::max(offset_[j], component.level) + size_[j];
-        if (top > offset_[i]) lifted = std::min(lifted, top);
+        // One that would end below may be lifted itself, and then lift this one a little.
+        lifted = std::min(lifted, std::max(top, offset_[i] + 1));
       }
       bound = std::max(bound, lifted);
     }
@@ -425,32 +428,35 @@ void Search::Rewind(size_t size) {
   }
 }
 
-uint64_t Search::HashOf(const Component& component) const {
-  uint64_t hash = 0;
+Search::Hash Search::HashOf(const Component& component) const {
+  Hash hash;
   for (size_t k = 0; k < component.count; ++k) {
     const int32_t i = pool_[component.begin + k];
-    const auto offset = static_cast<uint64_t>(offset_[i]);
-    hash += Mix((offset * 2 + marked_[i]) * 0x9e3779b97f4a7c15 + static_cast<uint64_t>(i) + 1);
+    const uint64_t where = static_cast<uint64_t>(offset_[i]) * 2 + marked_[i];
+    const uint64_t who = static_cast<uint64_t>(i) + 1;
+    hash.low += Mix(where * kOdd + who);
+    hash.high += Mix(where + who * kOdd);
   }
-  return hash == 0 ? 1 : hash;
+  if (hash.low == 0) hash.low = 1;
+  return hash;
 }
 
-bool Search::IsRefuted(uint64_t hash) const {
-  return refuted_[hash & (refuted_.size() - 1)] == hash;
+bool Search::IsRefuted(const Hash& hash) const {
+  return refuted_[hash.low & (refuted_.size() - 1)] == hash;
 }
 
-void Search::Refute(uint64_t hash) {
-  uint64_t& slot = refuted_[hash & (refuted_.size() - 1)];
-  num_refuted_ += slot == 0;
+void Search::Refute(const Hash& hash) {
+  Hash& slot = refuted_[hash.low & (refuted_.size() - 1)];
+  num_refuted_ += slot.low == 0;
   slot = hash;
   if (num_refuted_ * 2 < refuted_.size() || refuted_.size() >= kMostRefutedSlots) return;
-  std::vector<uint64_t> old(refuted_.size() * 4, 0);
+  std::vector<Hash> old(refuted_.size() * 4);
   old.swap(refuted_);
   num_refuted_ = 0;
-  for (const uint64_t h : old) {
-    if (h == 0) continue;
-    uint64_t& moved = refuted_[h & (refuted_.size() - 1)];
-    num_refuted_ += moved == 0;
+  for (const Hash& h : old) {
+    if (h.low == 0) continue;
+    Hash& moved = refuted_[h.low & (refuted_.size() - 1)];
+    num_refuted_ += moved.low == 0;
     moved = h;
   }
 }

@@ -18,8 +18,8 @@ namespace plimsoll {
 // tried instead. A buffer that was refuted where it would lie is marked: it has to be
 // lifted by a neighbour first, so orders that differ only in what is independent are not
 // tried twice, and the floor of its sections rises. What was refuted is remembered as a hash
-// of 64 bits, at the place that its low bits tell: with the largest table a look-up is wrong
-// once in 2^42, and a proof that took 10^9 of them with a chance below one in a thousand.
+// of 128 bits, at the place that its low bits tell: with the largest table a look-up is wrong
+// once in 2^106, so a proof that took 10^9 of them with a chance of 10^-23.
 class Search {
  public:
   enum class Outcome { kFits, kDoesNotFit, kUndecided };
@@ -48,6 +48,11 @@ class Search {
     int32_t next = -1;    // in waiting_: to be solved after this one; -1: nothing
     int32_t parent = -1;  // the frame whose candidate fails if this cannot be solved
   };
+  struct Hash {
+    uint64_t low = 0;  // 0: of nothing
+    uint64_t high = 0;
+    bool operator==(const Hash&) const = default;
+  };
   struct Frame {
     Component component;
     size_t candidates = 0;  // in pool_
@@ -56,7 +61,7 @@ class Search {
     bool lowest = true;  // the candidates are for the lowest of all, not for one section
     size_t undo = 0;     // size of undo_ before the current candidate was placed
     size_t waiting = 0;  // size of waiting_
-    uint64_t hash = 0;
+    Hash hash;
   };
   enum class Change : uint8_t { kPlaced, kMarked, kRaised };
   struct Undo {
@@ -85,9 +90,9 @@ class Search {
   bool Place(int32_t item);
   void Mark(int32_t item);
   void Rewind(size_t size);
-  uint64_t HashOf(const Component& component) const;
-  bool IsRefuted(uint64_t hash) const;
-  void Refute(uint64_t hash);
+  Hash HashOf(const Component& component) const;
+  bool IsRefuted(const Hash& hash) const;
+  void Refute(const Hash& hash);
 
   int64_t AlignUp(int64_t offset, int32_t item) const {
     const int64_t a = alignment_[item];
@@ -121,7 +126,7 @@ class Search {
   std::vector<Component> waiting_;
   std::vector<int32_t> pool_;
   std::vector<Undo> undo_;
-  std::vector<uint64_t> refuted_;  // hashes of what was refuted, at their low bits
+  std::vector<Hash> refuted_;  // of what was refuted, at their low bits
   size_t num_refuted_ = 0;
 };
 
