@@ -1,6 +1,7 @@
 // Descriptors, threads and forks, through the interposed functions.
 
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <pthread.h>
@@ -42,6 +43,8 @@ class EachDescriptor : public testing::TestWithParam<Opener> {};
 TEST_P(EachDescriptor, IsHeldUntilClosed) {
   const int64_t before = Blocks(ResourceKind::kDescriptor);
   const int descriptor = GetParam().open();
+  // A terminal, in a root folder without /dev/pts.
+  if (descriptor < 0 && errno == ENODEV) GTEST_SKIP() << strerror(errno);
   ASSERT_GE(descriptor, 0) << strerror(errno);
   EXPECT_EQ(Blocks(ResourceKind::kDescriptor), before + 1);
   EXPECT_EQ(close(descriptor), 0);

@@ -6,6 +6,8 @@
 #include <pty.h>
 #include <unistd.h>
 
+#include <cerrno>
+#include <cstring>
 #include <string>
 
 namespace plimsoll {
@@ -55,7 +57,11 @@ TEST(Progress, PrintsNothingIntoAPipe) {
 TEST(Progress, DrawsOnATerminalAndLeavesItEmpty) {
   int master = -1;
   int slave = -1;
-  ASSERT_EQ(openpty(&master, &slave, nullptr, nullptr, nullptr), 0);
+  if (openpty(&master, &slave, nullptr, nullptr, nullptr) != 0) {
+    // In a root folder without /dev/pts.
+    ASSERT_TRUE(errno == ENODEV || errno == ENOENT) << strerror(errno);
+    GTEST_SKIP() << "no terminals: " << strerror(errno);
+  }
   {
     Progress progress(slave, 3);
     progress.StartCase("name");
